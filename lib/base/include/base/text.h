@@ -1,0 +1,24 @@
+// Text from the wire made safe to show, and ASCII helpers that know no locale.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace imds {
+
+[[nodiscard]] constexpr char ascii_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+// Equal without regard to ASCII case.
+[[nodiscard]] bool iequals(std::string_view a, std::string_view b);
+
+// For terminals and logs: printable ASCII and well-formed printable UTF-8 stay; controls (C0, C1,
+// DEL), bidirectional overrides, malformed bytes and the backslash become \xNN (\\ for itself).
+[[nodiscard]] std::string escape_for_terminal(std::string_view text);
+
+// Well-formed UTF-8 for JSON: each malformed byte becomes U+FFFD. Controls stay; the JSON writer
+// escapes them.
+[[nodiscard]] std::string to_valid_utf8(std::string_view text);
+
+}  // namespace imds

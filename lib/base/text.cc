@@ -1,0 +1,108 @@
+#include "base/text.h"
+
+#include <cstdint>
+#include <cstdio>
+
+namespace imds {
+
+namespace {
+
+struct CodePoint {
+  std::uint32_t value = 0;
+  std::size_t size = 0;  // 0: malformed
+};
+
+// Decodes one UTF-8 sequence at `i` (RFC 3629: no overlong forms, surrogates or beyond U+10FFFF).
+CodePoint decode_utf8(std::string_view text, std::size_t i) {
+  const auto lead = static_cast<std::uint8_t>(text[i]);
+  if (lead < 0x80) {
+    return {lead, 1};
+  }
+  std::size_t size = 0;
+  std::uint32_t value = 0;
+  std::uint32_t least = 0;
+  if ((lead & 0xe0) == 0xc0) {
+    size = 2, value = lead & 0x1f, least = 0x80;
+  } else if ((lead & 0xf0) == 0xe0) {
+    size = 3, value = lead & 0x0f, least = 0x800;
+  } else if ((lead & 0xf8) == 0xf0) {
+    size = 4, value = lead & 0x07, least = 0x10000;
+  } else {
+    return {};
+  }
+  if (i + size > text.size()) {
+    return {};
+  }
+  for (std::size_t k = 1; k < size; ++k) {
+    const auto next = static_cast<std::uint8_t>(text[i + k]);
+    if ((next & 0xc0) != 0x80) {
+      return {};
+    }
+    value = (value << 6) | (next & 0x3f);
+  }
+  if (value < least || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) {
+    return {};
+  }
+  return {value, size};
+}
+
+// Characters that can reorder or hide what a terminal shows.
+bool is_deceptive(std::uint32_t c) {
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || (c >= 0x200b && c <= 0x200f) ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+         (c >= 0xfff0 && c <= 0xffff) || c >= 0xe0000;
+}
+
+}  // namespace
+
+bool iequals(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) {
+    return false;
+  }
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (ascii_lower(a[i]) != ascii_lower(b[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string escape_for_terminal(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint c = decode_utf8(text, i);
+    const std::size_t size = c.size == 0 ? 1 : c.size;
+    if (c.size == 0 || is_deceptive(c.value)) {
+      for (std::size_t k = 0; k < size; ++k) {
+        char hex[5];
+        std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<std::uint8_t>(text[i + k]));
+        out += hex;
+      }
+    } else if (c.value == '\\') {
+      out += "\\\\";
+    } else {
+      out += text.substr(i, size);
+    }
+    i += size;
+  }
+  return out;
+}
+
+std::string to_valid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint c = decode_utf8(text, i);
+    if (c.size == 0) {
+      out += "\xef\xbf\xbd";
+      ++i;
+    } else {
+      out += text.substr(i, c.size);
+      i += c.size;
+    }
+  }
+  return out;
+}
+
+}  // namespace imds

@@ -1,0 +1,114 @@
+// A typed event: what the engine saw, before any rule has judged it. Views only; valid during the
+// call that hands it on. Building one never allocates.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/time.h"
+#include "event/fields.h"
+
+namespace imds::event {
+
+enum class EventType : std::uint8_t {
+  connection = 0,
+  http_request,
+  http_response,
+  raw_match,
+  tcp_overlap_conflict,
+  fragment_overlap,
+  responder,
+  address_claim,
+  token_issued,
+  credentials_delivered,
+};
+inline constexpr std::size_t kEventTypeCount = 10;
+
+// The value of `imds.event`: "connection", "http_request", …
+[[nodiscard]] std::string_view name(EventType type);
+
+[[nodiscard]] constexpr std::uint32_t bit(EventType type) {
+  return 1u << static_cast<unsigned>(type);
+}
+
+// What was not seen, or had to be guessed: bits of `imds.visibility`.
+enum Visibility : std::uint8_t {
+  kDirectionGuessed = 0x01,  // neither SYN nor a parsed head told client from server
+  kMidStream = 0x02,         // the flow's beginning was not seen
+  kResponsesOnly = 0x04,     // only the server's packets were seen so far
+  kCaptureTruncated = 0x08,  // the capture cut the packet
+};
+
+struct Peer {
+  IpAddress ip;
+  std::uint16_t port = 0;
+  MacAddress mac;  // zero: not known
+};
+
+inline constexpr std::size_t kMaxVlans = 4;
+
+// Who talked to whom: `source` is the client, `destination` the server, also on answers.
+struct FlowContext {
+  Peer source;
+  Peer destination;
+  std::uint8_t ip_protocol = 0;  // IANA number
+  std::array<std::uint16_t, kMaxVlans> vlans{};  // outermost first
+  std::uint8_t vlan_count = 0;
+  std::uint8_t visibility = 0;      // Visibility bits
+  std::uint16_t ingress_port = 0;   // index of the configured port
+  std::string_view endpoint;        // configured name, empty if neither side is an endpoint
+};
+
+// Two readings of the same text; they are equal (same pointer) when normalising changed nothing.
+struct TwoReadings {
+  std::string_view raw;
+  std::string_view normalised;
+};
+
+// Set for http_request; a view with data() == nullptr is an absent field.
+struct HttpRequestFields {
+  std::string_view method;
+  TwoReadings target;
+  TwoReadings path;
+  TwoReadings query;
+  TwoReadings domain;
+  std::string_view host;
+  std::string_view user_agent;
+  std::string_view headers;  // "Name: value\n"…, unfolded
+  std::string_view version;
+};
+
+struct Event {
+  EventType type = EventType::connection;
+  Timestamp time;
+  FlowContext flow;
+  HttpRequestFields http;
+  std::string_view raw;    // raw_match: the scanned bytes
+  std::uint32_t ordinal = 0;  // how many events of this type this flow raised before
+  bool is_test = false;    // made by --inject-test
+};
+
+// One field's value. Text has two readings where the field has; a comparison holds if either
+// satisfies it.
+struct FieldValue {
+  enum class Kind : std::uint8_t { absent, text, number, address } kind = Kind::absent;
+  TwoReadings text;
+  std::int64_t number = 0;
+  IpAddress address;
+  // VLAN ids: more than one value; a comparison holds if any satisfies it.
+  std::array<std::uint16_t, kMaxVlans> numbers{};
+  std::uint8_t number_count = 0;  // >0: `numbers` instead of `number`
+};
+
+// `scratch` (≥ 64 bytes, caller's) backs text that does not stand in the packet, such as a MAC.
+struct FieldScratch {
+  std::array<char, 64> bytes{};
+};
+[[nodiscard]] FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch);
+
+// "tcp", "udp", "icmp", "ipv6-icmp" or the protocol number's keyword; ECS network.transport.
+[[nodiscard]] std::string_view transport_name(std::uint8_t ip_protocol);
+
+}  // namespace imds::event
