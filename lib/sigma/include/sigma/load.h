@@ -1,0 +1,55 @@
+// Rule files to rule trees. All or nothing: the first thing wrong with any rule is returned as an
+// error of kind `config` with file, line, column and what was expected, and no rule is returned.
+//
+// Limits, each an error when passed: 10 MiB a file, 1,000,000 YAML nodes a file (aliases count as
+// often as they are used), YAML nesting 32, condition nesting kMaxConditionDepth.
+//
+// Threads: any; nothing is shared. Load time only: allocates freely.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "event/fields.h"
+#include "sigma/rule.h"
+
+namespace imds::sigma {
+
+// A well-formed rule for a logsource the inspector does not serve, such as product windows. Its
+// detection was not looked at.
+struct SkippedRule {
+  SourcePosition where;
+  std::string id;     // may be empty
+  std::string title;  // may be empty
+  std::string reason;
+};
+
+// Legal, but probably not what the author meant: an unused selection, a near-miss attribute name.
+struct Warning {
+  SourcePosition where;
+  std::string message;
+};
+
+struct LoadedRules {
+  std::vector<Rule> rules;  // in order of paths, then of documents; ids are unique
+  std::vector<SkippedRule> skipped;
+  std::vector<Warning> warnings;
+};
+
+// `file_name` stands in positions; one or more YAML documents.
+[[nodiscard]] Result<LoadedRules> load_text(std::string_view text, const std::string& file_name,
+                                            const event::FieldTable& fields);
+
+[[nodiscard]] Result<LoadedRules> load_file(const std::filesystem::path& file,
+                                            const event::FieldTable& fields);
+
+// Files as given; a folder stands for every *.yml and *.yaml in it and in its subfolders, sorted
+// by path, names that begin with a dot left out. A folder without any is an error.
+[[nodiscard]] Result<LoadedRules> load_paths(std::span<const std::filesystem::path> paths,
+                                             const event::FieldTable& fields);
+
+}  // namespace imds::sigma
