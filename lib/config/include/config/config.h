@@ -1,0 +1,216 @@
+// The whole configuration as plain typed values. A default-constructed Config is what an empty
+// configuration file means, and what conf/inspector.yaml as shipped means.
+//
+// Units stand in the names (`_mib`, `_bytes`, `_seconds`). Positions (`where`) say where in the
+// file a thing was written, for errors found later (an interface that does not exist); they do
+// not take part in comparisons.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/result.h"
+
+namespace imds::config {
+
+// Where a value was written; line 0 for one that was not. All origins compare equal, so that two
+// configurations are equal when they mean the same.
+struct Origin {
+  SourcePosition position;
+  friend bool operator==(const Origin&, const Origin&) { return true; }
+};
+
+struct Observer {
+  std::string hostname;  // empty: the system's host name
+  friend bool operator==(const Observer&, const Observer&) = default;
+};
+
+enum class PortDriver : std::uint8_t {
+  af_packet,  // net_af_packet on a kernel interface
+  af_xdp,     // net_af_xdp on a kernel interface
+  device,     // `device`: a PCI address or a vdev string, the driver is DPDK's choice
+};
+
+enum class PortMode : std::uint8_t {
+  tap,          // receives only, never transmits
+  inline_mode,  // forwards to `peer` what it receives
+};
+
+struct Port {
+  std::string name;       // 1–32 of [A-Za-z0-9_.-]; label of metrics and alerts
+  std::string interface;  // kernel interface; empty when driver is `device`
+  PortDriver driver = PortDriver::af_packet;
+  std::string device;  // "0000:3b:00.0" or "net_…,…"; empty unless driver is `device`
+  PortMode mode = PortMode::tap;
+  std::string peer;                  // inline: name of the other port, which names this one
+  std::uint16_t rx_descriptors = 0;  // per queue; 0: derived from the device's limits
+  std::uint16_t tx_descriptors = 0;
+  std::uint16_t mtu = 0;  // bytes without Ethernet header; 0: the device's own
+  bool promiscuous = true;
+  Origin where;
+  friend bool operator==(const Port&, const Port&) = default;
+};
+
+enum class RssMode : std::uint8_t { ip_pair, five_tuple };
+
+struct Workers {
+  std::uint16_t count = 1;           // equals cores.size() when cores are given
+  std::vector<std::uint16_t> cores;  // CPU of each worker; empty: chosen at start
+  RssMode rss = RssMode::ip_pair;
+  friend bool operator==(const Workers&, const Workers&) = default;
+};
+
+enum class HugePages : std::uint8_t { automatic, required, off };
+
+struct Memory {
+  HugePages hugepages = HugePages::automatic;
+  std::uint32_t limit_mib = 0;  // DPDK memory; 0: derived from the rest
+  friend bool operator==(const Memory&, const Memory&) = default;
+};
+
+struct Eal {
+  std::string file_prefix = "imds-inspector";
+  std::vector<std::string> extra_arguments;  // appended to DPDK's own arguments, last
+  friend bool operator==(const Eal&, const Eal&) = default;
+};
+
+struct Endpoint {
+  std::string name;  // 1–32 of [A-Za-z0-9_.-], as in alerts and suppressions
+  std::vector<IpPrefix> addresses;
+  Origin where;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+// Both ends included; 0 stands for untagged traffic.
+struct VlanRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+  friend bool operator==(const VlanRange&, const VlanRange&) = default;
+};
+
+// Traffic that is expected and must not alert. All criteria given must hold; an empty one holds
+// always; at least one is given.
+struct Suppression {
+  std::string name;
+  std::vector<IpPrefix> source;       // the client is in any of these
+  std::vector<VlanRange> vlan;        // any tag of the packet is in any of these
+  std::vector<std::string> endpoint;  // names of endpoints
+  Origin where;
+  friend bool operator==(const Suppression&, const Suppression&) = default;
+};
+
+struct Rules {
+  // Files and folders. Relative ones were relative to the configuration file's folder and have
+  // been joined to it.
+  std::vector<std::string> paths = {"rules"};
+  std::string fields = "fields.yaml";  // field alias table, likewise
+  friend bool operator==(const Rules&, const Rules&) = default;
+};
+
+struct FlowTimeouts {
+  std::uint32_t tcp_syn_seconds = 10;
+  std::uint32_t tcp_established_seconds = 300;
+  std::uint32_t tcp_closed_seconds = 5;
+  std::uint32_t udp_seconds = 30;
+  friend bool operator==(const FlowTimeouts&, const FlowTimeouts&) = default;
+};
+
+struct FlowKey {
+  bool vlan = true;
+  bool vni = true;
+  friend bool operator==(const FlowKey&, const FlowKey&) = default;
+};
+
+struct Flow {
+  std::uint32_t capacity = 262144;  // flows per worker
+  FlowTimeouts timeouts;
+  FlowKey key;
+  friend bool operator==(const Flow&, const Flow&) = default;
+};
+
+struct Inspect {
+  std::uint32_t head_bytes_max = 65536;  // longest HTTP head that is parsed
+  std::uint32_t raw_scan_bytes = 4096;   // per direction, of protocols not known; 0: none
+  std::uint32_t arena_mib = 64;          // per worker, for heads split over segments
+  friend bool operator==(const Inspect&, const Inspect&) = default;
+};
+
+struct AlertRing {
+  std::string name = "/imds-alerts";  // POSIX shared memory
+  std::uint32_t records = 65536;      // a power of two
+  std::uint32_t mode = 0640;          // permission bits of the segment
+  friend bool operator==(const AlertRing&, const AlertRing&) = default;
+};
+
+// Names of query parameters whose values are masked in alerts; compared without case.
+[[nodiscard]] std::vector<std::string> default_redacted_parameters();
+
+struct Alerts {
+  AlertRing ring;
+  std::vector<std::string> redact_query_parameters = default_redacted_parameters();
+  std::uint32_t finding_ring_records = 4096;  // per worker, on the way to the story thread
+  friend bool operator==(const Alerts&, const Alerts&) = default;
+};
+
+// The HTTP server of the metrics listens on IPv4 only.
+struct ListenAddress {
+  IpAddress address;
+  std::uint16_t port = 0;                       // 0: any free port
+  [[nodiscard]] std::string to_string() const;  // "127.0.0.1:39254"
+  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
+};
+
+struct Metrics {
+  bool enabled = true;
+  ListenAddress listen{IpAddress::v4(0x7f000001), 39254};
+  friend bool operator==(const Metrics&, const Metrics&) = default;
+};
+
+enum class LogLevel : std::uint8_t { trace, debug, info, warning, error };
+
+struct Log {
+  LogLevel level = LogLevel::info;
+  friend bool operator==(const Log&, const Log&) = default;
+};
+
+// Legal, but probably not meant.
+struct Warning {
+  std::string message;
+  SourcePosition where;
+  // "file:line:column: message"
+  [[nodiscard]] std::string to_string() const;
+  friend bool operator==(const Warning&, const Warning&) { return true; }
+};
+
+[[nodiscard]] std::vector<Endpoint> default_endpoints();
+
+struct Config {
+  Observer observer;
+  std::vector<Port> ports;
+  Workers workers;
+  Memory memory;
+  Eal eal;
+  std::vector<Endpoint> endpoints = default_endpoints();
+  std::vector<Suppression> suppress;
+  Rules rules;
+  Flow flow;
+  Inspect inspect;
+  Alerts alerts;
+  Metrics metrics;
+  Log log;
+
+  std::vector<Warning> warnings;  // in the order of the file
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+// The names used in the file and in messages: "af_packet", "tap", "ip", "auto", "info", …
+[[nodiscard]] std::string_view name(PortDriver value);
+[[nodiscard]] std::string_view name(PortMode value);
+[[nodiscard]] std::string_view name(RssMode value);
+[[nodiscard]] std::string_view name(HugePages value);
+[[nodiscard]] std::string_view name(LogLevel value);
+
+}  // namespace imds::config

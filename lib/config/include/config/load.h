@@ -1,0 +1,47 @@
+// YAML in, a validated Config out. Nothing in the file is ignored: unknown and repeated keys,
+// wrong types, values out of range, undefined names, aliases and tags are errors, always with
+// file, line, column and what was expected (ErrorKind::config). Where a file has several errors,
+// the one nearest its beginning is reported.
+//
+// Bounds: 1 MiB of text, 16 levels of nesting, 64 ports, endpoints and suppressions each.
+// No function here prints, throws or looks at the network or the machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/config.h"
+
+namespace imds::config {
+
+inline constexpr std::size_t kMaxFileBytes = 1u << 20;
+inline constexpr int kMaxDepth = 16;
+inline constexpr std::size_t kMaxPorts = 64;
+inline constexpr std::size_t kMaxEndpoints = 64;
+inline constexpr std::size_t kMaxSuppressions = 64;
+inline constexpr std::uint16_t kMaxWorkers = 128;
+
+// A file that cannot be read is ErrorKind::config too, with the reason.
+[[nodiscard]] Result<Config> load_file(const std::string& path);
+
+// `name` is the file's name in messages; relative paths in the text are joined to its folder.
+// An empty text is a valid configuration: every default.
+[[nodiscard]] Result<Config> parse(std::string_view text, const std::string& name);
+
+// The checks that span several keys (names unique and defined, inline ports paired, as many
+// cores as workers), and the warnings, which are replaced. parse() has done it; call it again
+// after the command line has changed something.
+[[nodiscard]] Status validate(Config& config);
+
+// "127.0.0.1:39254": an IPv4 address and a port.
+[[nodiscard]] Result<ListenAddress> parse_listen_address(std::string_view text);
+
+// Every key the file may have, as dotted paths in the file's order: "flow.key.vlan",
+// "ports[].name", …
+[[nodiscard]] std::vector<std::string> schema_keys();
+
+}  // namespace imds::config

@@ -1,0 +1,96 @@
+// The one table of metric families: name, type, label names and help. docs/metrics.md has one row
+// per entry, checked by a test. Names follow Prometheus' conventions (base units, `_total` for
+// counters) and are never renamed once released.
+//
+// No label ever carries an address, a payload or anything else from the wire: labels are names
+// from the configuration and the rules, indices, and enumerators.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace imds::metrics {
+
+enum class Family : std::uint8_t {
+  // The process.
+  build_info,
+  start_time_seconds,
+  // Ports.
+  port_received_packets_total,
+  port_received_bytes_total,
+  port_missed_packets_total,
+  port_receive_errors_total,
+  port_no_mbuf_total,
+  port_transmitted_packets_total,
+  port_transmitted_bytes_total,
+  port_transmit_dropped_packets_total,
+  port_link_up,
+  port_link_speed_bytes_per_second,
+  port_last_packet_age_seconds,
+  port_one_sided_flows_ratio,
+  port_rss_enabled,
+  port_rss_queues,
+  // Workers.
+  worker_packets_total,
+  worker_bytes_total,
+  worker_run_seconds_total,
+  worker_busy_seconds_total,
+  worker_loop_stall_max_seconds,
+  // What became of the packets.
+  packets_total,
+  decode_stopped_packets_total,
+  suppressed_total,
+  vlan_seen,
+  // Flows and streams.
+  flows,
+  flow_capacity,
+  flows_created_total,
+  flows_expired_total,
+  flows_evicted_total,
+  stream_gaps_total,
+  stream_gap_bytes_total,
+  stream_retransmitted_bytes_total,
+  // Inspection.
+  http_heads_total,
+  http_heads_parsed_total,
+  prefilter_hits_total,
+  scans_total,
+  scanned_bytes_total,
+  arena_capacity_bytes,
+  arena_used_bytes,
+  arena_exhausted_total,
+  // Findings and alerts.
+  findings_total,
+  findings_lost_total,
+  alerts_total,
+  ring_published_alerts_total,
+  ring_capacity_alerts,
+  // Rules.
+  ruleset_rules,
+  ruleset_generation,
+  ruleset_parses_every_head,
+};
+inline constexpr std::size_t kFamilyCount =
+    static_cast<std::size_t>(Family::ruleset_parses_every_head) + 1;
+
+inline constexpr std::size_t kMaxLabels = 4;
+
+enum class Type : std::uint8_t { counter, gauge };
+
+struct FamilyInfo {
+  std::string_view name;  // with the prefix "imds_inspector_"
+  Type type = Type::counter;
+  std::array<std::string_view, kMaxLabels> labels;  // label names; unused ones empty
+  std::size_t label_count = 0;
+  std::string_view help;  // one sentence, with the unit
+};
+
+[[nodiscard]] const FamilyInfo& describe(Family family);
+
+// All families in the table's order; index = the enumerator's value.
+[[nodiscard]] std::span<const FamilyInfo> all_families();
+
+}  // namespace imds::metrics
