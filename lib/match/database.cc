@@ -1,0 +1,221 @@
+#include "match/database.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include <hs.h>
+
+namespace imds::match {
+namespace {
+
+unsigned hs_flags(const Pattern& pattern) {
+  unsigned flags = 0;
+  if ((pattern.flags & kCaseless) != 0) {
+    flags |= HS_FLAG_CASELESS;
+  }
+  if ((pattern.flags & kSingleMatch) != 0) {
+    flags |= HS_FLAG_SINGLEMATCH;
+  }
+  // The literal compiler refuses flags that mean nothing to it.
+  if ((pattern.flags & kDotAll) != 0 && pattern.syntax == Syntax::regex) {
+    flags |= HS_FLAG_DOTALL;
+  }
+  return flags;
+}
+
+// A literal as a regular expression, for sets that mix both.
+std::string escape_literal(std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(text.size() * 4);
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (plain) {
+      out += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out += "\\x";
+    out += kHex[byte >> 4];
+    out += kHex[byte & 0x0f];
+  }
+  return out;
+}
+
+tl::unexpected<CompileFailure> failure(ErrorKind kind, std::string message,
+                                       std::size_t pattern = CompileFailure::kNoPattern) {
+  return tl::unexpected<CompileFailure>(CompileFailure{{kind, std::move(message), {}}, pattern});
+}
+
+// The pattern arrays in the layout the library wants. `text` must not move afterwards.
+struct Arguments {
+  std::vector<std::string> text;
+  std::vector<const char*> expressions;
+  std::vector<std::size_t> lengths;
+  std::vector<unsigned> flags;
+  std::vector<unsigned> ids;
+};
+
+Arguments to_arguments(std::span<const Pattern> patterns, bool literals_only) {
+  Arguments out;
+  out.text.reserve(patterns.size());
+  for (const Pattern& pattern : patterns) {
+    const bool escape = !literals_only && pattern.syntax == Syntax::literal;
+    out.text.push_back(escape ? escape_literal(pattern.text) : pattern.text);
+    out.expressions.push_back(out.text.back().c_str());
+    out.lengths.push_back(out.text.back().size());
+    out.flags.push_back(hs_flags(pattern));
+    out.ids.push_back(pattern.id);
+  }
+  return out;
+}
+
+tl::unexpected<CompileFailure> translate(const hs_compile_error_t* error) {
+  if (error == nullptr) {
+    return failure(ErrorKind::environment, "pattern compiler ran out of memory");
+  }
+  const std::string reason = error->message != nullptr ? error->message : "unknown reason";
+  if (error->expression < 0) {
+    return failure(ErrorKind::environment, "pattern compiler failed: " + reason);
+  }
+  return failure(ErrorKind::config, "pattern cannot be compiled: " + reason,
+                 static_cast<std::size_t>(error->expression));
+}
+
+}  // namespace
+
+void Database::Free::operator()(hs_database* database) const {
+  hs_free_database(database);
+}
+
+void Scratch::Free::operator()(hs_scratch* scratch) const {
+  hs_free_scratch(scratch);
+}
+
+tl::expected<Database, CompileFailure> Database::compile(std::span<const Pattern> patterns) {
+  Database out;
+  if (patterns.empty()) {
+    return out;
+  }
+  if (Status platform = check_platform(); !platform) {
+    return tl::unexpected<CompileFailure>(CompileFailure{std::move(platform.error())});
+  }
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    const Pattern& pattern = patterns[i];
+    if (pattern.text.empty()) {
+      return failure(ErrorKind::config, "empty pattern", i);
+    }
+    if (pattern.text.size() > kMaxPatternBytes) {
+      return failure(ErrorKind::config,
+                     "pattern of " + std::to_string(pattern.text.size()) + " bytes; the limit is " +
+                         std::to_string(kMaxPatternBytes),
+                     i);
+    }
+    if (pattern.syntax == Syntax::regex && pattern.text.find('\0') != std::string::npos) {
+      return failure(ErrorKind::config, "NUL byte in a regular expression; write \\x00", i);
+    }
+  }
+  const bool literals_only = std::all_of(patterns.begin(), patterns.end(), [](const Pattern& p) {
+    return p.syntax == Syntax::literal;
+  });
+  const Arguments arguments = to_arguments(patterns, literals_only);
+  const auto count = static_cast<unsigned>(patterns.size());
+  hs_database_t* database = nullptr;
+  hs_compile_error_t* raw_error = nullptr;
+  const hs_error_t status =
+      literals_only ? hs_compile_lit_multi(arguments.expressions.data(), arguments.flags.data(),
+                                           arguments.ids.data(), arguments.lengths.data(), count,
+                                           HS_MODE_BLOCK, nullptr, &database, &raw_error)
+                    : hs_compile_multi(arguments.expressions.data(), arguments.flags.data(),
+                                       arguments.ids.data(), count, HS_MODE_BLOCK, nullptr,
+                                       &database, &raw_error);
+  const std::unique_ptr<hs_compile_error_t, decltype(&hs_free_compile_error)> error(
+      raw_error, &hs_free_compile_error);
+  if (status != HS_SUCCESS) {
+    return translate(error.get());
+  }
+  out.database_.reset(database);
+  out.pattern_count_ = patterns.size();
+  return out;
+}
+
+std::size_t Database::size_bytes() const {
+  std::size_t bytes = 0;
+  if (database_ != nullptr && hs_database_size(database_.get(), &bytes) != HS_SUCCESS) {
+    return 0;
+  }
+  return bytes;
+}
+
+std::string Database::info() const {
+  if (database_ == nullptr) {
+    return "empty";
+  }
+  char* raw = nullptr;
+  if (hs_database_info(database_.get(), &raw) != HS_SUCCESS || raw == nullptr) {
+    return "unknown";
+  }
+  // The library allocates with malloc unless it was told otherwise; nobody here tells it.
+  const std::unique_ptr<char, decltype(&std::free)> text(raw, &std::free);
+  return text.get();
+}
+
+Result<Scratch> Scratch::create(std::span<const Database* const> databases) {
+  Scratch out;
+  for (const Database* database : databases) {
+    if (database->empty()) {
+      continue;
+    }
+    hs_scratch_t* scratch = out.scratch_.release();
+    const hs_error_t status = hs_alloc_scratch(database->database_.get(), &scratch);
+    out.scratch_.reset(scratch);
+    if (status != HS_SUCCESS) {
+      return fail(ErrorKind::environment,
+                  "no memory for pattern matching scratch (Hyperscan error " +
+                      std::to_string(status) + ")");
+    }
+  }
+  return out;
+}
+
+std::size_t Scratch::size_bytes() const {
+  std::size_t bytes = 0;
+  if (scratch_ != nullptr && hs_scratch_size(scratch_.get(), &bytes) != HS_SUCCESS) {
+    return 0;
+  }
+  return bytes;
+}
+
+Status check_platform() {
+  if (hs_valid_platform() == HS_SUCCESS) {
+    return {};
+  }
+  return fail(ErrorKind::environment,
+              "this CPU lacks the instructions Hyperscan needs (SSSE3, and SSE4.2 for Vectorscan); "
+              "in a virtual machine, choose a CPU model that offers them");
+}
+
+std::string library_version() {
+  return hs_version();
+}
+
+namespace detail {
+
+bool scan_block(const hs_database* database, hs_scratch* scratch, ByteSpan bytes,
+                MatchHandler handler, void* context) {
+  if (bytes.empty()) {
+    return true;  // a span without bytes may carry a null pointer, which the library refuses
+  }
+  const std::size_t length =
+      std::min<std::size_t>(bytes.size(), std::numeric_limits<unsigned>::max());
+  const hs_error_t status = hs_scan(database, reinterpret_cast<const char*>(bytes.data()),
+                                    static_cast<unsigned>(length), 0, scratch, handler, context);
+  return status == HS_SUCCESS || status == HS_SCAN_TERMINATED;
+}
+
+}  // namespace detail
+
+}  // namespace imds::match
