@@ -1,0 +1,111 @@
+// Sigma rules compiled for packets: a prefilter over raw bytes, exact matching of event fields and
+// one condition program per rule.
+//
+// Threads: a RuleSet is immutable once compiled and shared by pointer; each worker evaluates it
+// through an Evaluator of its own (rules/evaluator.h).
+// Ownership: copies what it needs out of the rule trees.
+// Limits, each an error of kind `config` that names the rule's file, line and column when passed:
+// kMaxRules rules, kMaxPatternTextBytes bytes in one string value, kMaxAtoms different comparisons.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/result.h"
+#include "event/event.h"
+
+namespace imds::sigma {
+struct Rule;
+}
+
+namespace imds::rules {
+
+inline constexpr std::size_t kMaxRules = 65535;
+inline constexpr std::size_t kMaxPatternTextBytes = 4000;
+inline constexpr std::size_t kMaxAtoms = 1'000'000;
+
+struct CompileOptions {
+  // Stands in every finding, so that rule indices are read against the right set.
+  std::uint32_t generation = 1;
+  // Strings shorter than this would hit in nearly every head; they do not index a rule.
+  std::size_t min_literal_bytes = 4;
+};
+
+// What alerts say about a rule.
+struct RuleInfo {
+  std::string id;
+  std::string title;
+  std::string level;  // "informational", "low", "medium", "high", "critical"
+  int severity = 3;   // 1 (informational) to 5 (critical)
+  std::vector<std::string> tags;
+  std::string file;
+  std::uint32_t events = 0;  // event::bit of each type the rule can alert on, conditions considered
+};
+
+// How an HTTP request comes to the rule's notice.
+struct RuleIndex {
+  // Each of these must hold for the rule to match an http_request, one at least of all of them.
+  std::vector<std::string> literals;   // in the raw head, ASCII case ignored
+  std::vector<IpPrefix> destinations;  // the flow's destination is within
+  std::vector<IpPrefix> sources;       // the flow's source is within
+  bool endpoint = false;               // the flow touches a configured endpoint
+  // Not empty: nothing indexes the rule, and every head must be parsed; this says why.
+  std::string unindexed_because;
+};
+
+// The compiled form; private to the room.
+struct Program;
+
+class RuleSet {
+ public:
+  // Errors: kind `config` with the position in the rule's file, or kind `environment` when the CPU
+  // cannot run the matcher. No rules give a set that never matches.
+  [[nodiscard]] static Result<std::shared_ptr<const RuleSet>> compile(
+      const std::vector<sigma::Rule>& rules, const CompileOptions& options = {});
+
+  RuleSet(const RuleSet&) = delete;
+  RuleSet& operator=(const RuleSet&) = delete;
+  ~RuleSet();
+
+  [[nodiscard]] std::uint32_t generation() const;
+  [[nodiscard]] std::size_t size() const;
+  // `rule` < size(). Indices follow the order of the rules given to compile().
+  [[nodiscard]] const RuleInfo& info(std::size_t rule) const;
+  [[nodiscard]] const RuleIndex& index(std::size_t rule) const;
+
+  // Some rule can alert on events of this type: `imds.event` comparisons and fields that the type
+  // never carries are taken into account.
+  [[nodiscard]] bool listens_to(event::EventType type) const;
+
+  // Some rule is indexed by nothing: every HTTP head has to be parsed, whatever the prefilter says.
+  [[nodiscard]] bool parses_every_head() const;
+  // Some rule can alert on raw_match: streams that are not HTTP have to be given to
+  // Evaluator::prefilter_raw.
+  [[nodiscard]] bool needs_raw_scan() const;
+  // Longest literal of the raw scan, in bytes: a scan over consecutive pieces must repeat the last
+  // (this - 1) bytes of what came before. 0 without a raw scan.
+  [[nodiscard]] std::size_t longest_raw_literal() const;
+
+  // Addresses some rule names as destination: flows to them make `connection` events, and every
+  // head in them is parsed. Sorted, without duplicates. A prefix only ever named under a negation
+  // is not among them.
+  [[nodiscard]] const std::vector<IpPrefix>& destination_prefixes() const;
+  // Addresses as which a rule needs the source (the client): every head in flows from them is
+  // parsed. Only where nothing better indexes the rule.
+  [[nodiscard]] const std::vector<IpPrefix>& source_prefixes() const;
+
+  // For `--check`: what each rule listens to and what indexes it, then what was compiled.
+  [[nodiscard]] std::vector<std::string> describe() const;
+
+  [[nodiscard]] const Program& program() const { return *program_; }
+
+ private:
+  explicit RuleSet(std::unique_ptr<const Program> program);
+  std::unique_ptr<const Program> program_;
+};
+
+}  // namespace imds::rules
