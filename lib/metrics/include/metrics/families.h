@@ -81,6 +81,7 @@ inline constexpr std::size_t kMaxLabels = 4;
 enum class Type : std::uint8_t { counter, gauge };
 
 struct FamilyInfo {
+  Family family = Family::build_info;
   std::string_view name;  // with the prefix "imds_inspector_"
   Type type = Type::counter;
   std::array<std::string_view, kMaxLabels> labels;  // label names; unused ones empty

@@ -1,0 +1,158 @@
+#include "metrics/families.h"
+
+#include <initializer_list>
+#include <iterator>
+
+namespace imds::metrics {
+namespace {
+
+constexpr FamilyInfo counter(Family family, std::string_view name,
+                             std::initializer_list<std::string_view> labels,
+                             std::string_view help) {
+  FamilyInfo info{family, name, Type::counter, {}, labels.size(), help};
+  std::size_t i = 0;
+  for (const std::string_view label : labels) {
+    info.labels[i++] = label;
+  }
+  return info;
+}
+
+constexpr FamilyInfo gauge(Family family, std::string_view name,
+                           std::initializer_list<std::string_view> labels, std::string_view help) {
+  FamilyInfo info = counter(family, name, labels, help);
+  info.type = Type::gauge;
+  return info;
+}
+
+// In the order of Family.
+constexpr FamilyInfo kFamilies[] = {
+    gauge(Family::build_info, "imds_inspector_build_info",
+          {"version", "revision", "dpdk", "matcher"}, "What is running; always 1."),
+    gauge(Family::start_time_seconds, "imds_inspector_start_time_seconds", {},
+          "When the inspector started, in seconds since the Unix epoch."),
+
+    counter(Family::port_received_packets_total, "imds_inspector_port_received_packets_total",
+            {"port"}, "Packets the port's driver handed over."),
+    counter(Family::port_received_bytes_total, "imds_inspector_port_received_bytes_total", {"port"},
+            "Bytes of the packets the port's driver handed over."),
+    counter(Family::port_missed_packets_total, "imds_inspector_port_missed_packets_total", {"port"},
+            "Packets the device dropped because its receive ring was full."),
+    counter(Family::port_receive_errors_total, "imds_inspector_port_receive_errors_total", {"port"},
+            "Packets the device refused: bad frame checksum, wrong size."),
+    counter(Family::port_no_mbuf_total, "imds_inspector_port_no_mbuf_total", {"port"},
+            "Failures to get a packet buffer for a received packet."),
+    counter(Family::port_transmitted_packets_total, "imds_inspector_port_transmitted_packets_total",
+            {"port"}, "Packets forwarded out of an inline port."),
+    counter(Family::port_transmitted_bytes_total, "imds_inspector_port_transmitted_bytes_total",
+            {"port"}, "Bytes of the packets forwarded out of an inline port."),
+    counter(Family::port_transmit_dropped_packets_total,
+            "imds_inspector_port_transmit_dropped_packets_total", {"port"},
+            "Packets an inline port could not forward because its transmit ring stayed full."),
+    gauge(Family::port_link_up, "imds_inspector_port_link_up", {"port"},
+          "Whether the port has a link: 1 or 0."),
+    gauge(Family::port_link_speed_bytes_per_second,
+          "imds_inspector_port_link_speed_bytes_per_second", {"port"},
+          "Speed of the port's link in bytes per second; 0 when not known."),
+    gauge(Family::port_last_packet_age_seconds, "imds_inspector_port_last_packet_age_seconds",
+          {"port"},
+          "Seconds since the port's last packet, or since the start when there was none."),
+    gauge(Family::port_one_sided_flows_ratio, "imds_inspector_port_one_sided_flows_ratio", {"port"},
+          "Share (0 to 1) of the port's TCP flows of which only one direction was seen."),
+    gauge(Family::port_rss_enabled, "imds_inspector_port_rss_enabled", {"port"},
+          "Whether the port spreads packets over queues by a symmetric hash: 1 or 0."),
+    gauge(Family::port_rss_queues, "imds_inspector_port_rss_queues", {"port"},
+          "Receive queues in use on the port; fewer than workers leaves workers idle."),
+
+    counter(Family::worker_packets_total, "imds_inspector_worker_packets_total", {"worker"},
+            "Packets the worker received."),
+    counter(Family::worker_bytes_total, "imds_inspector_worker_bytes_total", {"worker"},
+            "Bytes of the packets the worker received."),
+    counter(Family::worker_run_seconds_total, "imds_inspector_worker_run_seconds_total", {"worker"},
+            "Seconds the worker's loop has run."),
+    counter(Family::worker_busy_seconds_total, "imds_inspector_worker_busy_seconds_total",
+            {"worker"}, "Seconds the worker's loop spent on bursts that held packets."),
+    gauge(Family::worker_loop_stall_max_seconds, "imds_inspector_worker_loop_stall_max_seconds",
+          {"worker"}, "Longest time between two polls of the worker's queues since the start."),
+
+    counter(Family::packets_total, "imds_inspector_packets_total", {"worker", "disposition"},
+            "Packets by what became of them; each counts once."),
+    counter(Family::decode_stopped_packets_total, "imds_inspector_decode_stopped_packets_total",
+            {"reason"}, "Packets that were not decoded to the end, by reason."),
+    counter(Family::suppressed_total, "imds_inspector_suppressed_total", {"suppression"},
+            "Findings withheld by a configured suppression."),
+    gauge(Family::vlan_seen, "imds_inspector_vlan_seen", {"vlan"},
+          "1 for each VLAN id (or untagged) seen since the start."),
+
+    gauge(Family::flows, "imds_inspector_flows", {"worker"}, "Flows in the worker's table."),
+    gauge(Family::flow_capacity, "imds_inspector_flow_capacity", {"worker"},
+          "Flows the worker's table can hold."),
+    counter(Family::flows_created_total, "imds_inspector_flows_created_total", {"worker"},
+            "Flows entered into the table."),
+    counter(Family::flows_expired_total, "imds_inspector_flows_expired_total", {"worker"},
+            "Flows removed because they ended or were idle for their timeout."),
+    counter(Family::flows_evicted_total, "imds_inspector_flows_evicted_total", {"worker", "kind"},
+            "Flows removed early to make room, by what they were doing."),
+    counter(Family::stream_gaps_total, "imds_inspector_stream_gaps_total", {"worker"},
+            "Holes in followed TCP streams: bytes that were never seen."),
+    counter(Family::stream_gap_bytes_total, "imds_inspector_stream_gap_bytes_total", {"worker"},
+            "Bytes missing from followed TCP streams."),
+    counter(Family::stream_retransmitted_bytes_total,
+            "imds_inspector_stream_retransmitted_bytes_total", {"worker"},
+            "Bytes of followed TCP streams that were seen again and trimmed."),
+
+    counter(Family::http_heads_total, "imds_inspector_http_heads_total", {"worker"},
+            "HTTP request heads seen to their end."),
+    counter(Family::http_heads_parsed_total, "imds_inspector_http_heads_parsed_total", {"worker"},
+            "HTTP request heads parsed and matched field by field."),
+    counter(Family::prefilter_hits_total, "imds_inspector_prefilter_hits_total", {"worker"},
+            "HTTP heads the prefilter could not rule out."),
+    counter(Family::scans_total, "imds_inspector_scans_total", {"worker", "kind"},
+            "Pattern scans, of HTTP heads or of raw bytes of unknown protocols."),
+    counter(Family::scanned_bytes_total, "imds_inspector_scanned_bytes_total", {"worker", "kind"},
+            "Bytes scanned, of HTTP heads or of unknown protocols."),
+    gauge(Family::arena_capacity_bytes, "imds_inspector_arena_capacity_bytes", {"worker"},
+          "Memory for HTTP heads that are split over packets."),
+    gauge(Family::arena_used_bytes, "imds_inspector_arena_used_bytes", {"worker"},
+          "Memory in use for HTTP heads that are split over packets."),
+    counter(Family::arena_exhausted_total, "imds_inspector_arena_exhausted_total", {"worker"},
+            "Times a split HTTP head found no memory and its segments were scanned singly."),
+
+    counter(Family::findings_total, "imds_inspector_findings_total", {"event"},
+            "Events that at least one rule hit, by event type."),
+    counter(Family::findings_lost_total, "imds_inspector_findings_lost_total", {"worker"},
+            "Findings lost because the worker's finding ring was full."),
+    counter(Family::alerts_total, "imds_inspector_alerts_total", {"rule", "rule_id", "severity"},
+            "Alerts raised, by rule title, rule id and severity."),
+    counter(Family::ring_published_alerts_total, "imds_inspector_ring_published_alerts_total", {},
+            "Alert records written to the shared-memory ring."),
+    gauge(Family::ring_capacity_alerts, "imds_inspector_ring_capacity_alerts", {},
+          "Alert records the shared-memory ring holds before it overwrites the oldest."),
+
+    gauge(Family::ruleset_rules, "imds_inspector_ruleset_rules", {}, "Rules in force."),
+    gauge(Family::ruleset_generation, "imds_inspector_ruleset_generation", {},
+          "How often rules have been put in force since the start."),
+    gauge(Family::ruleset_parses_every_head, "imds_inspector_ruleset_parses_every_head", {},
+          "Whether some rule makes every HTTP head be parsed: 1 or 0."),
+};
+
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < std::size(kFamilies); ++i) {
+    if (static_cast<std::size_t>(kFamilies[i].family) != i) {
+      return false;
+    }
+  }
+  return std::size(kFamilies) == kFamilyCount;
+}
+static_assert(in_order(), "every family once, in the order of the enumeration");
+
+}  // namespace
+
+const FamilyInfo& describe(Family family) {
+  return kFamilies[static_cast<std::size_t>(family)];
+}
+
+std::span<const FamilyInfo> all_families() {
+  return kFamilies;
+}
+
+}  // namespace imds::metrics
