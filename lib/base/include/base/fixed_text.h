@@ -19,7 +19,9 @@ struct FixedText {
   void assign(std::string_view text) {
     length = static_cast<std::uint16_t>(std::min(text.size(), Capacity));
     truncated = text.size() > Capacity;
-    std::memcpy(data, text.data(), length);
+    if (length > 0) {  // an absent text has no data to copy from
+      std::memcpy(data, text.data(), length);
+    }
   }
   void clear() {
     length = 0;
