@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/address.h"
@@ -28,6 +30,8 @@ inline constexpr std::size_t kEventTypeCount = 10;
 
 // The value of `imds.event`: "connection", "http_request", …
 [[nodiscard]] std::string_view name(EventType type);
+// The event of that exact name.
+[[nodiscard]] std::optional<EventType> event_type(std::string_view name);
 
 [[nodiscard]] constexpr std::uint32_t bit(EventType type) {
   return 1u << static_cast<unsigned>(type);
@@ -41,6 +45,13 @@ enum Visibility : std::uint8_t {
   kCaptureTruncated = 0x08,  // the capture cut the packet
 };
 
+struct VisibilityName {
+  Visibility bit;
+  std::string_view name;  // "direction_guessed", …
+};
+// In order of bits. No name is part of another.
+[[nodiscard]] std::span<const VisibilityName> visibility_names();
+
 struct Peer {
   IpAddress ip;
   std::uint16_t port = 0;
@@ -53,12 +64,12 @@ inline constexpr std::size_t kMaxVlans = 4;
 struct FlowContext {
   Peer source;
   Peer destination;
-  std::uint8_t ip_protocol = 0;  // IANA number
+  std::uint8_t ip_protocol = 0;                  // IANA number
   std::array<std::uint16_t, kMaxVlans> vlans{};  // outermost first
   std::uint8_t vlan_count = 0;
-  std::uint8_t visibility = 0;      // Visibility bits
-  std::uint16_t ingress_port = 0;   // index of the configured port
-  std::string_view endpoint;        // configured name, empty if neither side is an endpoint
+  std::uint8_t visibility = 0;     // Visibility bits
+  std::uint16_t ingress_port = 0;  // index of the configured port
+  std::string_view endpoint;       // configured name, empty if neither side is an endpoint
 };
 
 // Two readings of the same text; they are equal (same pointer) when normalising changed nothing.
@@ -85,9 +96,9 @@ struct Event {
   Timestamp time;
   FlowContext flow;
   HttpRequestFields http;
-  std::string_view raw;    // raw_match: the scanned bytes
+  std::string_view raw;       // raw_match: the scanned bytes
   std::uint32_t ordinal = 0;  // how many events of this type this flow raised before
-  bool is_test = false;    // made by --inject-test
+  bool is_test = false;       // made by --inject-test
 };
 
 // One field's value. Text has two readings where the field has; a comparison holds if either
@@ -102,13 +113,22 @@ struct FieldValue {
   std::uint8_t number_count = 0;  // >0: `numbers` instead of `number`
 };
 
-// `scratch` (≥ 64 bytes, caller's) backs text that does not stand in the packet, such as a MAC.
+// `scratch` (the caller's) backs text that does not stand in the packet: a MAC, visibility names.
+// It must outlive the value and serves one value at a time.
 struct FieldScratch {
   std::array<char, 64> bytes{};
 };
+// What the event says about a field; `absent` where it says nothing. Never allocates.
+// - In raw_match the stream's bytes stand for `url` and `request_headers` too; only `contains`
+// means
+//   anything there, because nothing says where a target or a header begins. The caller sees to
+//   that.
+// - imds.visibility is the names of all its bits, comma-separated.
+// - Text has equal readings where the field has but one.
 [[nodiscard]] FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch);
 
-// "tcp", "udp", "icmp", "ipv6-icmp" or the protocol number's keyword; ECS network.transport.
+// ECS network.transport: the IANA keyword in lower case ("tcp", "udp", "icmp", "ipv6-icmp", …), for
+// a protocol without a well-known one its number in decimal.
 [[nodiscard]] std::string_view transport_name(std::uint8_t ip_protocol);
 
 }  // namespace imds::event

@@ -28,16 +28,16 @@ enum class FieldId : std::uint8_t {
   network_transport,
   network_vlan_id,
   http_request_method,
-  url,            // the request-target: raw or normalised (both readings are compared)
-  url_path,       // path of the target: raw or normalised
+  url,       // the request-target: raw or normalised (both readings are compared)
+  url_path,  // path of the target: raw or normalised
   url_query,
-  url_domain,     // authority: target's if absolute, else Host; without port, lower case
+  url_domain,  // authority: target's if absolute, else Host; without port, lower case
   user_agent,
   request_headers,  // "Name: value\n" per header, unfolded
-  http_host,      // the Host header as sent
-  http_version,   // "1.0", "1.1", "2"
-  raw,            // raw_match: the bytes of the stream
-  imds_endpoint,  // name of the configured endpoint the flow touches
+  http_host,        // the Host header as sent
+  http_version,     // "1.0", "1.1", "2"
+  raw,              // raw_match: the bytes of the stream
+  imds_endpoint,    // name of the configured endpoint the flow touches
   imds_visibility,
 };
 inline constexpr std::size_t kFieldCount = 21;
@@ -48,23 +48,28 @@ struct FieldDescription {
   FieldId id;
   std::string_view name;  // canonical
   FieldKind kind;
-  std::uint32_t events;  // bit per EventType that can carry the field
+  std::uint32_t events;  // event::bit of every EventType that can carry the field
 };
 
 [[nodiscard]] const FieldDescription& describe(FieldId id);
+
+// Levenshtein's distance between two short texts, ASCII case ignored: for "did you mean".
+[[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
 class FieldTable {
  public:
   // Only the canonical names.
   FieldTable();
   // Canonical names plus the aliases of a YAML file (conf/fields.yaml): a map from canonical name
-  // to a list of aliases. Errors: unknown canonical name, an alias given twice, not a map; with
-  // file, line and column.
+  // to a list of aliases. Errors, all of kind config and with file, line and column: unreadable or
+  // over 1 MiB, not YAML, not a map of lists of strings, unknown canonical name, a name given
+  // twice.
   [[nodiscard]] static Result<FieldTable> load(const std::filesystem::path& file);
 
   // Names compare exactly (Sigma field names are case-sensitive).
   [[nodiscard]] std::optional<FieldId> find(std::string_view name) const;
-  // The known name closest to a misspelt one, for error messages; empty if none is near.
+  // The known name closest to a misspelt one, for error messages; empty if none is near (more than
+  // a third of its letters differ).
   [[nodiscard]] std::string nearest(std::string_view name) const;
 
  private:

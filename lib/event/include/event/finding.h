@@ -23,9 +23,9 @@ struct Finding {
   EventType type;
   std::uint8_t worker;
   bool is_test;
-  bool rules_truncated;                  // more rules hit than fit; the rest were counted
-  std::uint32_t ordinal;                 // the event's, see Event::ordinal
-  std::uint32_t ruleset_generation;      // which ruleset `rules` indexes
+  bool rules_truncated;              // more rules hit than fit; the rest were counted
+  std::uint32_t ordinal;             // the event's, see Event::ordinal
+  std::uint32_t ruleset_generation;  // which ruleset `rules` indexes
   std::uint16_t rule_count;
   std::array<std::uint16_t, kMaxRulesPerFinding> rules;  // indices into that ruleset
 
@@ -39,9 +39,9 @@ struct Finding {
 
   FixedText<64> endpoint;
   FixedText<32> method;
-  FixedText<1024> target;      // raw request-target
-  FixedText<1024> path;        // normalised path
-  FixedText<256> domain;       // normalised authority without port
+  FixedText<1024> target;  // raw request-target
+  FixedText<1024> path;    // normalised path
+  FixedText<256> domain;   // normalised authority without port
   FixedText<256> user_agent;
   FixedText<8> http_version;
 };

@@ -1,0 +1,249 @@
+#include "event/event.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace imds::event {
+namespace {
+
+constexpr std::array<std::string_view, kEventTypeCount> kEventNames{
+    "connection",       "http_request", "http_response", "raw_match",    "tcp_overlap_conflict",
+    "fragment_overlap", "responder",    "address_claim", "token_issued", "credentials_delivered",
+};
+
+constexpr std::array<VisibilityName, 4> kVisibilityNames{{
+    {kDirectionGuessed, "direction_guessed"},
+    {kMidStream, "mid_stream"},
+    {kResponsesOnly, "responses_only"},
+    {kCaptureTruncated, "capture_truncated"},
+}};
+
+constexpr std::size_t all_visibility_names_size() {
+  std::size_t size = kVisibilityNames.size() - 1;  // commas
+  for (const VisibilityName& entry : kVisibilityNames) {
+    size += entry.name.size();
+  }
+  return size;
+}
+static_assert(all_visibility_names_size() <= sizeof(FieldScratch::bytes));
+
+constexpr std::uint8_t kTcp = 6;
+constexpr std::uint8_t kUdp = 17;
+constexpr std::uint8_t kSctp = 132;
+
+// "0" to "255", each padded with NULs: names of the protocols that have no other.
+constexpr auto kDecimals = [] {
+  std::array<std::array<char, 4>, 256> decimals{};
+  for (unsigned n = 0; n < decimals.size(); ++n) {
+    std::size_t at = 0;
+    if (n >= 100) {
+      decimals[n][at++] = static_cast<char>('0' + n / 100);
+    }
+    if (n >= 10) {
+      decimals[n][at++] = static_cast<char>('0' + n / 10 % 10);
+    }
+    decimals[n][at] = static_cast<char>('0' + n % 10);
+  }
+  return decimals;
+}();
+
+FieldValue text_value(std::string_view text) {
+  FieldValue value;
+  if (text.data() != nullptr) {
+    value.kind = FieldValue::Kind::text;
+    value.text = {text, text};
+  }
+  return value;
+}
+
+FieldValue text_value(TwoReadings text) {
+  if (text.raw.data() == nullptr) {
+    return text_value(text.normalised);
+  }
+  if (text.normalised.data() == nullptr) {
+    return text_value(text.raw);
+  }
+  FieldValue value;
+  value.kind = FieldValue::Kind::text;
+  value.text = text;
+  return value;
+}
+
+FieldValue address_value(const IpAddress& address) {
+  FieldValue value;
+  if (address.is_set()) {
+    value.kind = FieldValue::Kind::address;
+    value.address = address;
+  }
+  return value;
+}
+
+FieldValue port_value(std::uint16_t port, std::uint8_t ip_protocol) {
+  FieldValue value;
+  if (port != 0 || ip_protocol == kTcp || ip_protocol == kUdp || ip_protocol == kSctp) {
+    value.kind = FieldValue::Kind::number;
+    value.number = port;
+  }
+  return value;
+}
+
+FieldValue mac_value(const MacAddress& mac, FieldScratch& scratch) {
+  if (mac.is_zero()) {
+    return {};
+  }
+  constexpr char kHex[] = "0123456789abcdef";
+  char* out = scratch.bytes.data();
+  for (std::size_t i = 0; i < mac.bytes.size(); ++i) {
+    if (i > 0) {
+      *out++ = ':';
+    }
+    *out++ = kHex[mac.bytes[i] >> 4];
+    *out++ = kHex[mac.bytes[i] & 0x0f];
+  }
+  return text_value({scratch.bytes.data(), static_cast<std::size_t>(out - scratch.bytes.data())});
+}
+
+FieldValue vlan_value(const FlowContext& flow) {
+  FieldValue value;
+  const std::size_t count = std::min<std::size_t>(flow.vlan_count, kMaxVlans);
+  if (count > 0) {
+    value.kind = FieldValue::Kind::number;
+    value.number = flow.vlans[0];
+    value.numbers = flow.vlans;
+    value.number_count = static_cast<std::uint8_t>(count);
+  }
+  return value;
+}
+
+FieldValue visibility_value(std::uint8_t bits, FieldScratch& scratch) {
+  char* out = scratch.bytes.data();
+  for (const VisibilityName& entry : kVisibilityNames) {
+    if ((bits & entry.bit) == 0) {
+      continue;
+    }
+    if (out != scratch.bytes.data()) {
+      *out++ = ',';
+    }
+    std::memcpy(out, entry.name.data(), entry.name.size());
+    out += entry.name.size();
+  }
+  if (out == scratch.bytes.data()) {
+    return {};
+  }
+  return text_value({scratch.bytes.data(), static_cast<std::size_t>(out - scratch.bytes.data())});
+}
+
+FieldValue non_empty(std::string_view text) {
+  return text.empty() ? FieldValue{} : text_value(text);
+}
+
+}  // namespace
+
+std::string_view name(EventType type) {
+  return kEventNames[static_cast<std::size_t>(type)];
+}
+
+std::optional<EventType> event_type(std::string_view name) {
+  const auto found = std::find(kEventNames.begin(), kEventNames.end(), name);
+  if (found == kEventNames.end()) {
+    return std::nullopt;
+  }
+  return static_cast<EventType>(found - kEventNames.begin());
+}
+
+std::span<const VisibilityName> visibility_names() {
+  return kVisibilityNames;
+}
+
+std::string_view transport_name(std::uint8_t ip_protocol) {
+  switch (ip_protocol) {
+    case 1:
+      return "icmp";
+    case 2:
+      return "igmp";
+    case 4:
+      return "ipv4";
+    case kTcp:
+      return "tcp";
+    case kUdp:
+      return "udp";
+    case 33:
+      return "dccp";
+    case 41:
+      return "ipv6";
+    case 47:
+      return "gre";
+    case 50:
+      return "esp";
+    case 51:
+      return "ah";
+    case 58:
+      return "ipv6-icmp";
+    case 89:
+      return "ospfigp";
+    case 103:
+      return "pim";
+    case 112:
+      return "vrrp";
+    case 115:
+      return "l2tp";
+    case kSctp:
+      return "sctp";
+    case 136:
+      return "udplite";
+    default:
+      return kDecimals[ip_protocol].data();
+  }
+}
+
+FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch) {
+  const FlowContext& flow = event.flow;
+  const bool is_raw = event.type == EventType::raw_match;
+  switch (field) {
+    case FieldId::imds_event:
+      return text_value(name(event.type));
+    case FieldId::source_ip:
+      return address_value(flow.source.ip);
+    case FieldId::source_port:
+      return port_value(flow.source.port, flow.ip_protocol);
+    case FieldId::source_mac:
+      return mac_value(flow.source.mac, scratch);
+    case FieldId::destination_ip:
+      return address_value(flow.destination.ip);
+    case FieldId::destination_port:
+      return port_value(flow.destination.port, flow.ip_protocol);
+    case FieldId::destination_mac:
+      return mac_value(flow.destination.mac, scratch);
+    case FieldId::network_transport:
+      return flow.ip_protocol == 0 ? FieldValue{} : text_value(transport_name(flow.ip_protocol));
+    case FieldId::network_vlan_id:
+      return vlan_value(flow);
+    case FieldId::http_request_method:
+      return text_value(event.http.method);
+    case FieldId::url:
+      return is_raw ? text_value(event.raw) : text_value(event.http.target);
+    case FieldId::url_path:
+      return text_value(event.http.path);
+    case FieldId::url_query:
+      return text_value(event.http.query);
+    case FieldId::url_domain:
+      return text_value(event.http.domain);
+    case FieldId::user_agent:
+      return text_value(event.http.user_agent);
+    case FieldId::request_headers:
+      return text_value(is_raw ? event.raw : event.http.headers);
+    case FieldId::http_host:
+      return text_value(event.http.host);
+    case FieldId::http_version:
+      return text_value(event.http.version);
+    case FieldId::raw:
+      return text_value(event.raw);
+    case FieldId::imds_endpoint:
+      return non_empty(flow.endpoint);
+    case FieldId::imds_visibility:
+      return visibility_value(flow.visibility, scratch);
+  }
+  return {};
+}
+
+}  // namespace imds::event
