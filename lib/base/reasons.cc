@@ -55,6 +55,11 @@ constexpr std::array<ReasonRow, kDecodeReasonCount> kReasons{{
      {"capture_truncated", "the capture kept only the beginning of the packet", false}},
     {DecodeReason::segments_too_many,
      {"segments_too_many", "packet longer than the decoder's linear buffer", true}},
+    {DecodeReason::ipv4_beyond_frame,
+     {"ipv4_beyond_frame", "IPv4 total length beyond the frame: sliced on its way here", false}},
+    {DecodeReason::ipv6_beyond_frame,
+     {"ipv6_beyond_frame", "IPv6 payload length beyond the frame: sliced on its way here", false}},
+    {DecodeReason::tcp_options, {"tcp_options", "TCP option lengths do not add up", true}},
 }};
 
 struct DispositionRow {

@@ -8,8 +8,8 @@
 
 namespace imds {
 
-// What the decoder could not go past. `none` is a fully decoded packet. Names are metric label
-// values: lower snake case, never renamed once released.
+// What the decoder could not go past, or noted in passing (PacketView::anomaly). `none` is a fully
+// decoded packet. Names are metric label values: lower snake case, never renamed once released.
 enum class DecodeReason : std::uint8_t {
   none = 0,
   ethernet_truncated,
@@ -38,8 +38,11 @@ enum class DecodeReason : std::uint8_t {
   icmp_truncated,
   capture_truncated,
   segments_too_many,
+  ipv4_beyond_frame,
+  ipv6_beyond_frame,
+  tcp_options,
 };
-inline constexpr std::size_t kDecodeReasonCount = 27;
+inline constexpr std::size_t kDecodeReasonCount = 30;
 
 // What became of a packet: exactly one per received packet.
 enum class Disposition : std::uint8_t {

@@ -18,13 +18,16 @@ enum class LinkType : std::uint16_t {
   ethernet = 1,
   raw_ip = 101,
   linux_sll = 113,
+  raw_ipv4 = 228,
+  raw_ipv6 = 229,
   linux_sll2 = 276,
 };
 
 inline constexpr std::size_t kMaxVlanTags = 4;
 inline constexpr std::uint16_t kVlanIdMask = 0x0fff;
 
-// 802.1Q/802.1ad tags from the outermost inwards. ids are 12 bit.
+// 802.1Q/802.1ad tags from the outermost inwards. ids are 12 bit. A priority tag (id 0) belongs to
+// no VLAN (IEEE 802.1Q, 9.6) and is peeled without being listed.
 struct VlanStack {
   std::array<std::uint16_t, kMaxVlanTags> ids{};
   std::uint8_t count = 0;
@@ -38,7 +41,24 @@ enum class IpProtocol : std::uint8_t {
   icmp = 1,
   tcp = 6,
   udp = 17,
+  routing = 43,
+  fragment = 44,
+  authentication = 51,
   icmpv6 = 58,
+  destination_options = 60,
+  mobility = 135,
+  host_identity = 139,
+  shim6 = 140,
+};
+
+// EtherTypes the decoder distinguishes.
+enum class EtherType : std::uint16_t {
+  ipv4 = 0x0800,
+  arp = 0x0806,
+  vlan = 0x8100,
+  ipv6 = 0x86dd,
+  service_vlan = 0x88a8,
+  old_service_vlan = 0x9100,
 };
 
 // TCP flag bits as on the wire (RFC 9293).
@@ -62,9 +82,14 @@ struct TcpFields {
 
 struct PacketView {
   // How far decoding came. With `reason` none, every field of the layers below is set; otherwise
-  // the layers decoded before the stop are, and payload is empty.
+  // the layers decoded before the stop are, and payload is empty. A header that misses bytes which
+  // the capture cut away is `capture_truncated`; one that the sender cut is its own reason.
   DecodeReason reason = DecodeReason::none;
-  // True when the capture held fewer bytes than the packet had: payload is what was there.
+  // Something wrong that did not stop the decoder, counted beside `reason`; `none` if all is well.
+  DecodeReason anomaly = DecodeReason::none;
+  // True when fewer bytes are here than the packet had: a capture's snap length, or a packet broker
+  // that slices frames (the IP length says so). payload is what is here, payload_length what was
+  // sent.
   bool truncated = false;
 
   Timestamp time;
@@ -78,7 +103,10 @@ struct PacketView {
   IpAddress destination;
   std::uint8_t protocol = 0;  // after IPv6 extension headers
   std::uint8_t ttl = 0;       // or hop limit
-  bool is_fragment = false;
+  bool is_fragment = false;   // offset not 0 or more to come; an IPv6 atomic fragment is whole
+  // From the IP or ARP header to the end of its packet (no Ethernet padding). Empty if decoding
+  // stopped before.
+  ByteSpan network;
 
   // Tunnels: VXLAN/GENEVE network identifier, 0 without one; layers peeled.
   std::uint32_t vni = 0;
@@ -91,7 +119,11 @@ struct PacketView {
   TcpFields tcp;
   std::uint8_t icmp_type = 0;
   std::uint8_t icmp_code = 0;
-  ByteSpan payload;  // after TCP/UDP/ICMP header, bounded by the IP length (no Ethernet padding)
+  // After the TCP or UDP header, or after type, code and checksum of ICMP; bounded by the IP and
+  // UDP lengths (no Ethernet padding).
+  ByteSpan payload;
+  // The payload's size by the headers, ≥ payload.size(); larger only where `truncated`.
+  std::uint32_t payload_length = 0;
 
   [[nodiscard]] bool is_ip() const { return source.is_set(); }
   [[nodiscard]] bool is(IpProtocol p) const {

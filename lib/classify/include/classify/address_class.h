@@ -1,0 +1,73 @@
+// What configuration and rules say about addresses, and the one value each address maps to.
+//
+// Plain data, no threads, no ownership beyond the vectors.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+
+namespace imds::classify {
+
+// A service the inspector watches: its name in alerts and metrics, and the prefixes it answers on.
+// Where two endpoints cover an address the longer prefix wins.
+struct Endpoint {
+  std::string name;
+  std::vector<IpPrefix> prefixes;
+};
+
+// VLAN ids first..last, both included, 0..4095. Id 0 stands for packets without a VLAN.
+struct VlanRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+
+  friend bool operator==(const VlanRange&, const VlanRange&) = default;
+};
+
+// Traffic that shall not alert. Kinds left empty do not restrict; within a kind any entry
+// suffices, across kinds all must hold. At least one kind is given.
+struct Suppression {
+  std::string name;
+  std::vector<IpPrefix> sources;       // the client's address
+  std::vector<VlanRange> vlans;        // any tag of the packet's stack
+  std::vector<std::string> endpoints;  // names of configured endpoints
+};
+
+struct Options {
+  std::vector<Endpoint> endpoints;
+  std::vector<Suppression> suppressions;       // the first that matches wins
+  std::vector<IpPrefix> destination_prefixes;  // named by rules as destination
+  std::vector<IpPrefix> source_prefixes;       // named by rules as source
+};
+
+inline constexpr std::size_t kMaxSuppressions = 256;
+inline constexpr std::uint16_t kNoEndpoint = 0xffff;
+
+// A set of suppressions, by their index in Options.
+struct SuppressionBits {
+  std::array<std::uint64_t, kMaxSuppressions / 64> words{};
+
+  void set(std::size_t index) { words[index / 64] |= std::uint64_t{1} << (index % 64); }
+  [[nodiscard]] bool test(std::size_t index) const {
+    return (words[index / 64] >> (index % 64)) & 1u;
+  }
+
+  friend auto operator<=>(const SuppressionBits&, const SuppressionBits&) = default;
+};
+
+// All that is known of one address: the union over every prefix that covers it.
+struct AddressClass {
+  SuppressionBits suppressions;          // whose `sources` cover it
+  std::uint16_t endpoint = kNoEndpoint;  // index into Options::endpoints
+  bool named_as_destination = false;     // some rule names it as destination
+  bool named_as_source = false;          // some rule names it as source
+
+  [[nodiscard]] bool is_endpoint() const { return endpoint != kNoEndpoint; }
+
+  friend auto operator<=>(const AddressClass&, const AddressClass&) = default;
+};
+
+}  // namespace imds::classify

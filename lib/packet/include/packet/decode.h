@@ -1,0 +1,68 @@
+// Decodes one packet from its link layer to its transport payload.
+//
+// Threads: pure functions, any thread. Never allocates, never throws, never reads beyond `frame`.
+// Everything from the wire is untrusted: each length is checked, each loop bounded.
+//
+// What it follows: Ethernet II and 802.2 SNAP, 802.1Q/802.1ad tags (TPIDs 0x8100, 0x88a8, 0x9100),
+// Linux cooked v1 and v2, bare IP; ARP; IPv4 (RFC 791), IPv6 with extension headers (RFC 8200),
+// AH (RFC 4302); TCP (RFC 9293), UDP, ICMP, ICMPv6. Anything else ends with a DecodeReason.
+//
+// Where lengths disagree, it inspects what is there:
+// - an IP length beyond the frame: the packet was sliced; `truncated`, and unless the capture said
+//   so itself, anomaly `ipv4_beyond_frame` or `ipv6_beyond_frame`;
+// - IPv4 total length 0 and IPv6 payload length 0 (segmentation offload, jumbograms of RFC 2675):
+//   the rest of the frame;
+// - malformed TCP options: anomaly `tcp_options`; hosts accept the segment, so does the decoder;
+// - a UDP length beyond its IP packet: `udp_length`; every host drops it.
+#pragma once
+
+#include <cstdint>
+
+#include "base/address.h"
+#include "base/cursor.h"
+#include "base/time.h"
+#include "packet/view.h"
+
+namespace imds::packet {
+
+// What is known of a frame besides its bytes.
+struct FrameInfo {
+  LinkType link = LinkType::ethernet;
+  Timestamp time;
+  // Length on the wire where a capture kept less; 0 or anything up to the bytes present: all of it.
+  std::uint32_t original_length = 0;
+  // Id of a VLAN tag the NIC took off (outermost), or -1.
+  std::int32_t stripped_vlan = -1;
+};
+
+// A frame may carry this many tags, priority tags and the stripped one included; more stops with
+// `vlan_too_deep`.
+inline constexpr unsigned kMaxVlanDepth = kMaxVlanTags;
+// Hosts follow any number of IPv6 extension headers; the decoder this many, then stops with
+// `ipv6_extension_too_deep`.
+inline constexpr unsigned kMaxIpv6Extensions = 64;
+
+// Overwrites every field of `out`. `out` views into `frame`.
+void decode(ByteSpan frame, const FrameInfo& info, PacketView& out);
+
+// An ARP message for IPv4 over Ethernet (RFC 826, RFC 5227).
+struct ArpView {
+  std::uint16_t operation = 0;  // 1 request, 2 reply
+  MacAddress sender_mac;
+  IpAddress sender_ip;
+  MacAddress target_mac;
+  IpAddress target_ip;
+
+  [[nodiscard]] bool is_reply() const { return operation == 2; }
+  // Sender announces its own address.
+  [[nodiscard]] bool is_gratuitous() const { return sender_ip == target_ip; }
+  // Asks whether an address is free, sender address 0.0.0.0 (RFC 5227).
+  [[nodiscard]] bool is_probe() const { return operation == 1 && sender_ip == IpAddress::v4(0); }
+};
+
+// `message` is PacketView::network of an ARP packet. Returns none, arp_truncated or arp_malformed
+// (hardware not Ethernet, protocol not IPv4, or address sizes not 6 and 4); `out` is set only on
+// none.
+[[nodiscard]] DecodeReason parse_arp(ByteSpan message, ArpView& out);
+
+}  // namespace imds::packet
