@@ -1,0 +1,89 @@
+#include "flow/key.h"
+
+#include <algorithm>
+#include <random>
+
+#include "base/cursor.h"
+
+namespace imds::flow {
+
+namespace {
+
+constexpr unsigned kV6Bit = 8;
+constexpr unsigned kVlanCountBit = 9;
+constexpr unsigned kVlanIdBit = 12;
+constexpr unsigned kVlanIdWidth = 12;
+static_assert(kVlanIdBit + packet::kMaxVlanTags * kVlanIdWidth <= 64);
+
+std::uint64_t pack_vlan(const packet::VlanStack& vlan) {
+  const auto count = std::min<std::size_t>(vlan.count, packet::kMaxVlanTags);
+  std::uint64_t packed = std::uint64_t{count} << kVlanCountBit;
+  for (std::size_t i = 0; i < count; ++i) {
+    packed |= std::uint64_t{static_cast<std::uint16_t>(vlan.ids[i] & packet::kVlanIdMask)}
+              << (kVlanIdBit + i * kVlanIdWidth);
+  }
+  return packed;
+}
+
+// Whether the source is the lower peer.
+bool source_is_lower(const packet::PacketView& view) {
+  const std::uint8_t* source = view.source.bytes.data();
+  const std::uint8_t* destination = view.destination.bytes.data();
+  const std::uint64_t source_high = load_be64(source);
+  const std::uint64_t destination_high = load_be64(destination);
+  if (source_high != destination_high) {
+    return source_high < destination_high;
+  }
+  const std::uint64_t source_low = load_be64(source + 8);
+  const std::uint64_t destination_low = load_be64(destination + 8);
+  if (source_low != destination_low) {
+    return source_low < destination_low;
+  }
+  return view.source_port <= view.destination_port;
+}
+
+}  // namespace
+
+packet::VlanStack Key::vlan() const {
+  packet::VlanStack stack;
+  stack.count = static_cast<std::uint8_t>((kind >> kVlanCountBit) & 7);
+  for (std::size_t i = 0; i < stack.count; ++i) {
+    stack.ids[i] =
+        static_cast<std::uint16_t>((kind >> (kVlanIdBit + i * kVlanIdWidth)) & packet::kVlanIdMask);
+  }
+  return stack;
+}
+
+Direction make_key(const packet::PacketView& view, KeyOptions options, Key& key) {
+  const bool forward = source_is_lower(view);
+  key.lower_address = forward ? view.source.bytes : view.destination.bytes;
+  key.higher_address = forward ? view.destination.bytes : view.source.bytes;
+  key.lower_port = forward ? view.source_port : view.destination_port;
+  key.higher_port = forward ? view.destination_port : view.source_port;
+  key.vni = options.vni ? view.vni : 0;
+  key.kind = std::uint64_t{view.protocol} | (view.source.is_v6() ? 1u << kV6Bit : 0u);
+  if (options.vlan && view.vlan.count != 0) {
+    key.kind |= pack_vlan(view.vlan);
+  }
+  return forward ? Direction::from_lower : Direction::from_higher;
+}
+
+HashSecret HashSecret::random() {
+  HashSecret secret;
+  std::random_device device;
+  for (std::uint64_t& word : secret.words) {
+    word = (std::uint64_t{device()} << 32) | device();
+  }
+  return secret;
+}
+
+HashSecret HashSecret::from_seed(std::uint64_t seed) {
+  HashSecret secret;
+  std::mt19937_64 generator(seed);
+  for (std::uint64_t& word : secret.words) {
+    word = generator();
+  }
+  return secret;
+}
+
+}  // namespace imds::flow
