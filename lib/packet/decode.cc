@@ -1,0 +1,74 @@
+#include "packet/decode.h"
+
+#include "ip_layers.h"
+#include "link_layers.h"
+#include "transport_layers.h"
+#include "walk.h"
+
+namespace imds::packet {
+
+namespace {
+
+Layer first_layer(Walk& w, LinkType link) {
+  switch (link) {
+    case LinkType::ethernet:
+      return Layer::ethernet;
+    case LinkType::linux_sll:
+      return Layer::cooked_v1;
+    case LinkType::linux_sll2:
+      return Layer::cooked_v2;
+    case LinkType::raw_ip:
+    case LinkType::raw_ipv4:
+    case LinkType::raw_ipv6:
+      return Layer::raw_ip;
+  }
+  return w.stop(DecodeReason::link_type_unsupported);  // a number from a capture file
+}
+
+// Every step consumes bytes or ends the walk, except those from a layer that only names the next.
+Layer step(Walk& w, Layer layer) {
+  switch (layer) {
+    case Layer::done:
+      break;
+    case Layer::ethernet:
+      return decode_ethernet(w);
+    case Layer::cooked_v1:
+      return decode_cooked_v1(w);
+    case Layer::cooked_v2:
+      return decode_cooked_v2(w);
+    case Layer::raw_ip:
+      return decode_raw_ip(w);
+    case Layer::ether_type:
+      return decode_ether_type(w);
+    case Layer::arp:
+      return decode_arp(w);
+    case Layer::ipv4:
+      return decode_ipv4(w);
+    case Layer::ipv6:
+      return decode_ipv6(w);
+    case Layer::transport:
+      return decode_transport(w);
+  }
+  return Layer::done;
+}
+
+}  // namespace
+
+void decode(ByteSpan frame, const FrameInfo& info, PacketView& out) {
+  out = PacketView{};
+  out.time = info.time;
+  Walk walk{out, frame};
+  if (info.original_length > frame.size()) {
+    walk.missing = info.original_length - static_cast<std::uint32_t>(frame.size());
+    out.truncated = true;
+  }
+  if (info.stripped_vlan >= 0) {
+    push_tag(walk, static_cast<std::uint16_t>(info.stripped_vlan));
+  }
+  Layer layer = first_layer(walk, info.link);
+  while (layer != Layer::done) {
+    layer = step(walk, layer);
+  }
+}
+
+}  // namespace imds::packet

@@ -1,0 +1,115 @@
+// TCP, UDP, ICMP and ICMPv6. Private to the room.
+#pragma once
+
+#include <algorithm>
+
+#include "walk.h"
+
+namespace imds::packet {
+
+inline constexpr std::size_t kTcpSize = 20;
+inline constexpr std::size_t kUdpSize = 8;
+inline constexpr std::size_t kIcmpSize = 8;    // RFC 792: every message
+inline constexpr std::size_t kIcmpv6Size = 4;  // RFC 4443: type, code, checksum
+
+// The payload follows `header_size` bytes of header, of which a sliced packet may lack the end.
+inline Layer finish(Walk& w, std::size_t header_size) {
+  w.view.payload_length = static_cast<std::uint32_t>(w.sent() - header_size);
+  w.consume(std::min(header_size, w.rest.size()));
+  w.view.payload = w.rest;
+  return Layer::done;
+}
+
+// RFC 9293 3.1: kind, length including both, value; end-of-options and no-operation are one byte.
+inline bool tcp_options_add_up(ByteSpan options) {
+  constexpr std::uint32_t kPaddedTimestamp = 0x0101080a;  // as nearly every segment carries
+  if (options.empty() || (options.size() == 12 && load_be32(options.data()) == kPaddedTimestamp))
+      [[likely]] {
+    return true;
+  }
+  for (std::size_t i = 0; i < options.size();) {
+    constexpr std::uint8_t kEndOfOptions = 0;
+    constexpr std::uint8_t kNoOperation = 1;
+    if (options[i] == kEndOfOptions) {
+      return true;
+    }
+    if (options[i] == kNoOperation) {
+      ++i;
+      continue;
+    }
+    if (i + 1 >= options.size() || options[i + 1] < 2 || options[i + 1] > options.size() - i) {
+      return false;
+    }
+    i += options[i + 1];
+  }
+  return true;
+}
+
+inline Layer decode_tcp(Walk& w) {
+  if (!w.has(kTcpSize)) [[unlikely]] {
+    return w.stop_short(kTcpSize, DecodeReason::tcp_truncated);
+  }
+  const std::uint8_t* header = w.at();
+  const std::size_t header_size = static_cast<std::size_t>(header[12] >> 4) * 4;
+  if (header_size < kTcpSize || header_size > w.sent()) [[unlikely]] {
+    return w.stop(DecodeReason::tcp_data_offset);
+  }
+  PacketView& view = w.view;
+  view.source_port = load_be16(header);
+  view.destination_port = load_be16(header + 2);
+  view.tcp.sequence = load_be32(header + 4);
+  view.tcp.acknowledgment = load_be32(header + 8);
+  view.tcp.flags = header[13];
+  view.tcp.window = load_be16(header + 14);
+  if (w.has(header_size) && !tcp_options_add_up(w.rest.subspan(kTcpSize, header_size - kTcpSize)))
+      [[unlikely]] {
+    view.anomaly = DecodeReason::tcp_options;
+  }
+  return finish(w, header_size);
+}
+
+inline Layer decode_udp(Walk& w) {
+  if (!w.has(kUdpSize)) [[unlikely]] {
+    return w.stop_short(kUdpSize, DecodeReason::udp_truncated);
+  }
+  const std::uint8_t* header = w.at();
+  const std::size_t length = load_be16(header + 4);
+  const bool is_jumbogram = length == 0 && w.view.source.is_v6();  // RFC 2675
+  if (!is_jumbogram) [[likely]] {
+    if (length < kUdpSize || length > w.sent()) [[unlikely]] {
+      return w.stop(DecodeReason::udp_length);
+    }
+    w.bound(length);
+  }
+  w.view.source_port = load_be16(header);
+  w.view.destination_port = load_be16(header + 2);
+  return finish(w, kUdpSize);
+}
+
+inline Layer decode_icmp(Walk& w, std::size_t least_size) {
+  constexpr std::size_t kCommonSize = 4;
+  if (!w.has(least_size)) {
+    return w.stop_short(least_size, DecodeReason::icmp_truncated);
+  }
+  w.view.icmp_type = w.at()[0];
+  w.view.icmp_code = w.at()[1];
+  return finish(w, kCommonSize);
+}
+
+inline Layer decode_transport(Walk& w) {
+  const bool is_v6 = w.view.source.is_v6();
+  switch (static_cast<IpProtocol>(w.view.protocol)) {
+    case IpProtocol::tcp:
+      return decode_tcp(w);
+    case IpProtocol::udp:
+      return decode_udp(w);
+    case IpProtocol::icmp:
+      return is_v6 ? w.stop(DecodeReason::ip_protocol_not_inspected) : decode_icmp(w, kIcmpSize);
+    case IpProtocol::icmpv6:
+      return is_v6 ? decode_icmp(w, kIcmpv6Size) : w.stop(DecodeReason::ip_protocol_not_inspected);
+    default:
+      return w.stop(DecodeReason::ip_protocol_not_inspected);
+  }
+}
+
+}  // namespace imds::packet
