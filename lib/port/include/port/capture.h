@@ -9,7 +9,6 @@
 // values). A file with another one is refused when opened, by name.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>

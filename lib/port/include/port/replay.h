@@ -48,8 +48,8 @@ class ReplaySource final : public Source {
   rte_mempool* pool_ = nullptr;
   std::vector<rte_mbuf*> packets_;
   std::uint64_t bytes_ = 0;
-  std::int64_t loop_ns_ = 0;    // added to every timestamp per loop
-  std::int64_t offset_ns_ = 0;  // of the loop being handed out
+  std::int64_t loop_ns_ = 0;  // length of one loop
+  std::int64_t step_ns_ = 0;  // added to a timestamp each time its packet is handed out
   std::size_t next_ = 0;
   std::uint64_t loops_left_ = 1;
   bool endless_ = false;

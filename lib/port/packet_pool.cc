@@ -1,0 +1,102 @@
+#include "packet_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <string>
+
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+#include <rte_memcpy.h>
+
+#include "base/cursor.h"
+#include "port/packet_meta.h"
+
+namespace imds::port {
+namespace {
+
+constexpr std::uint32_t kCachePerLcore = 256;
+// Object header and the padding that spreads objects over memory channels.
+constexpr std::uint64_t kObjectOverhead = 192;
+// Per-lcore caches (all RTE_MAX_LCORE of them), the pool's own structure, page rounding.
+constexpr std::uint64_t kPoolOverhead = 4 << 20;
+
+std::string mebibytes(std::uint64_t bytes) {
+  return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+}
+
+rte_mbuf* copy_bytes(ByteSpan bytes, rte_mempool* pool) {
+  rte_mbuf* head = rte_pktmbuf_alloc(pool);
+  if (head == nullptr) {
+    return nullptr;
+  }
+  rte_mbuf* tail = head;
+  std::size_t done = 0;
+  for (;;) {
+    const std::size_t part = std::min<std::size_t>(bytes.size() - done, rte_pktmbuf_tailroom(tail));
+    rte_memcpy(rte_pktmbuf_mtod(tail, std::uint8_t*), bytes.data() + done, part);
+    tail->data_len = static_cast<std::uint16_t>(part);
+    done += part;
+    if (done == bytes.size()) {
+      break;
+    }
+    rte_mbuf* next = rte_pktmbuf_alloc(pool);
+    if (next == nullptr) {
+      rte_pktmbuf_free(head);
+      return nullptr;
+    }
+    tail->next = next;
+    tail = next;
+    ++head->nb_segs;
+  }
+  head->pkt_len = static_cast<std::uint32_t>(bytes.size());
+  return head;
+}
+
+}  // namespace
+
+std::uint32_t pool_size_for(std::uint64_t wanted) {
+  const std::uint64_t clamped = std::clamp<std::uint64_t>(wanted, 1, (1u << 30) - 1);
+  return static_cast<std::uint32_t>(std::bit_ceil(clamped + 1) - 1);
+}
+
+std::uint64_t pool_memory_bytes(std::uint32_t mbufs, std::uint32_t data_bytes) {
+  const std::uint64_t object =
+      sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM + data_bytes + kObjectOverhead;
+  const std::uint64_t ring = std::bit_ceil(std::uint64_t{mbufs} + 1) * sizeof(void*);
+  return object * mbufs + ring + kPoolOverhead;
+}
+
+Result<MempoolPtr> make_pool(std::uint32_t mbufs, std::uint32_t data_bytes, int socket) {
+  static std::atomic<unsigned> serial{0};
+  const std::string name = "imds_packets_" + std::to_string(serial.fetch_add(1));
+  const std::uint32_t cache = std::min(kCachePerLcore, mbufs / 4);
+  const auto data_room = static_cast<std::uint16_t>(data_bytes + RTE_PKTMBUF_HEADROOM);
+  MempoolPtr pool(rte_pktmbuf_pool_create(name.c_str(), mbufs, cache, 0, data_room, socket));
+  if (!pool) {
+    const std::string need = mebibytes(pool_memory_bytes(mbufs, data_bytes));
+    return fail(ErrorKind::environment, "no memory for " + std::to_string(mbufs) +
+                                            " packet buffers (about " + need +
+                                            "): " + rte_strerror(rte_errno) +
+                                            "; give DPDK more memory (hugepages, or EAL's -m)");
+  }
+  return pool;
+}
+
+rte_mbuf* record_to_mbuf(const CaptureRecord& record, rte_mempool* pool) {
+  rte_mbuf* packet = copy_bytes(record.bytes, pool);
+  if (packet == nullptr) {
+    return nullptr;
+  }
+  PacketMeta& m = meta(packet);
+  m.timestamp_ns = record.time.ns;
+  m.original_length = record.original_length;
+  m.link_type = record.link_type;
+  m.flags = 0;
+  if (record.original_length > record.bytes.size()) {
+    m.flags |= kTruncated;
+  }
+  return packet;
+}
+
+}  // namespace imds::port

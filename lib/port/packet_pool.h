@@ -1,0 +1,49 @@
+// Packet memory: sizing and making mempools, copying bytes into mbuf chains. Private to the room.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "base/result.h"
+#include "port/capture.h"
+
+namespace imds::port {
+
+inline constexpr std::uint32_t kDefaultDataBytes = 2048;  // payload room of one mbuf
+
+struct MempoolDeleter {
+  void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+};
+using MempoolPtr = std::unique_ptr<rte_mempool, MempoolDeleter>;
+
+// Mempools waste least with 2^n - 1 objects; the smallest such number that holds `wanted`.
+[[nodiscard]] std::uint32_t pool_size_for(std::uint64_t wanted);
+
+// Upper bound of the memory a pool takes, rings and caches included.
+[[nodiscard]] std::uint64_t pool_memory_bytes(std::uint32_t mbufs, std::uint32_t data_bytes);
+
+// `data_bytes` is the room for packet bytes after the headroom, at most 65407. `socket` may be
+// SOCKET_ID_ANY. Fails (environment) when memory is short, saying how much is needed.
+[[nodiscard]] Result<MempoolPtr> make_pool(std::uint32_t mbufs, std::uint32_t data_bytes,
+                                           int socket);
+
+// mbufs of `data_bytes` room that `length` bytes need; at least 1.
+[[nodiscard]] constexpr std::uint32_t segments_for(std::size_t length, std::uint32_t data_bytes) {
+  return length == 0 ? 1 : static_cast<std::uint32_t>((length + data_bytes - 1) / data_bytes);
+}
+
+// A capture record as a new mbuf chain of `pool` with its PacketMeta; nullptr when the pool has
+// too few mbufs left.
+[[nodiscard]] rte_mbuf* record_to_mbuf(const CaptureRecord& record, rte_mempool* pool);
+
+// DPDK's bulk calls take a mutable array they do not change.
+inline void free_packets(std::span<rte_mbuf* const> packets) {
+  rte_pktmbuf_free_bulk(const_cast<rte_mbuf**>(packets.data()),
+                        static_cast<unsigned>(packets.size()));
+}
+
+}  // namespace imds::port
