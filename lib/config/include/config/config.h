@@ -36,7 +36,7 @@ enum class PortDriver : std::uint8_t {
 
 enum class PortMode : std::uint8_t {
   tap,          // receives only, never transmits
-  inline_mode,  // forwards to `peer` what it receives
+  inline_pair,  // forwards to `peer` what it receives
 };
 
 struct Port {
@@ -60,6 +60,7 @@ struct Workers {
   std::uint16_t count = 1;           // equals cores.size() when cores are given
   std::vector<std::uint16_t> cores;  // CPU of each worker; empty: chosen at start
   RssMode rss = RssMode::ip_pair;
+  Origin where;
   friend bool operator==(const Workers&, const Workers&) = default;
 };
 
@@ -68,12 +69,14 @@ enum class HugePages : std::uint8_t { automatic, required, off };
 struct Memory {
   HugePages hugepages = HugePages::automatic;
   std::uint32_t limit_mib = 0;  // DPDK memory; 0: derived from the rest
+  Origin where;
   friend bool operator==(const Memory&, const Memory&) = default;
 };
 
 struct Eal {
   std::string file_prefix = "imds-inspector";
   std::vector<std::string> extra_arguments;  // appended to DPDK's own arguments, last
+  Origin where;
   friend bool operator==(const Eal&, const Eal&) = default;
 };
 
@@ -84,7 +87,7 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
-// Both ends included; 0 stands for untagged traffic.
+// Both ends included, ids 1 to 4094. 0 to 0 stands for packets without a tag ("untagged").
 struct VlanRange {
   std::uint16_t first = 0;
   std::uint16_t last = 0;
@@ -111,10 +114,10 @@ struct Rules {
 };
 
 struct FlowTimeouts {
-  std::uint32_t tcp_syn_seconds = 10;
-  std::uint32_t tcp_established_seconds = 300;
-  std::uint32_t tcp_closed_seconds = 5;
-  std::uint32_t udp_seconds = 30;
+  std::uint16_t tcp_syn_seconds = 10;
+  std::uint16_t tcp_established_seconds = 300;
+  std::uint16_t tcp_closed_seconds = 5;
+  std::uint16_t udp_seconds = 30;
   friend bool operator==(const FlowTimeouts&, const FlowTimeouts&) = default;
 };
 
@@ -139,9 +142,9 @@ struct Inspect {
 };
 
 struct AlertRing {
-  std::string name = "/imds-alerts";  // POSIX shared memory
-  std::uint32_t records = 65536;      // a power of two
-  std::uint32_t mode = 0640;          // permission bits of the segment
+  std::string name = "/imds-inspector";  // POSIX shared memory
+  std::uint32_t records = 8192;          // of 4 KiB; rounded up to a power of two
+  std::uint32_t mode = 0640;             // permission bits of the segment
   friend bool operator==(const AlertRing&, const AlertRing&) = default;
 };
 
@@ -166,6 +169,7 @@ struct ListenAddress {
 struct Metrics {
   bool enabled = true;
   ListenAddress listen{IpAddress::v4(0x7f000001), 39254};
+  Origin where;
   friend bool operator==(const Metrics&, const Metrics&) = default;
 };
 

@@ -1,9 +1,9 @@
 // YAML in, a validated Config out. Nothing in the file is ignored: unknown and repeated keys,
 // wrong types, values out of range, undefined names, aliases and tags are errors, always with
-// file, line, column and what was expected (ErrorKind::config). Where a file has several errors,
-// the one nearest its beginning is reported.
+// file, line, column and what was expected (ErrorKind::config). Of several errors the one nearest
+// the file's beginning is reported; the checks that span several keys come last.
 //
-// Bounds: 1 MiB of text, 16 levels of nesting, 64 ports, endpoints and suppressions each.
+// Bounds: 1 MiB of text, 16 levels of nesting, 64 ports, 256 endpoints and suppressions each.
 // No function here prints, throws or looks at the network or the machine.
 #pragma once
 
@@ -21,8 +21,8 @@ namespace imds::config {
 inline constexpr std::size_t kMaxFileBytes = 1u << 20;
 inline constexpr int kMaxDepth = 16;
 inline constexpr std::size_t kMaxPorts = 64;
-inline constexpr std::size_t kMaxEndpoints = 64;
-inline constexpr std::size_t kMaxSuppressions = 64;
+inline constexpr std::size_t kMaxEndpoints = 256;
+inline constexpr std::size_t kMaxSuppressions = 256;
 inline constexpr std::uint16_t kMaxWorkers = 128;
 
 // A file that cannot be read is ErrorKind::config too, with the reason.

@@ -1,0 +1,45 @@
+// The words of each enumeration, index = enumerator.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+#include "config/config.h"
+
+namespace imds::config {
+
+inline constexpr std::array<std::string_view, 3> kPortDriverNames = {"af_packet", "af_xdp",
+                                                                     "device"};
+inline constexpr std::array<std::string_view, 2> kPortModeNames = {"tap", "inline"};
+inline constexpr std::array<std::string_view, 2> kRssModeNames = {"ip", "5tuple"};
+inline constexpr std::array<std::string_view, 3> kHugePagesNames = {"auto", "required", "off"};
+inline constexpr std::array<std::string_view, 5> kLogLevelNames = {"trace", "debug", "info",
+                                                                   "warning", "error"};
+
+template <typename Enum>
+std::span<const std::string_view> names_of();
+
+// In the file `driver` goes with `interface`; PortDriver::device is said by the key `device`.
+template <>
+inline std::span<const std::string_view> names_of<PortDriver>() {
+  return std::span(kPortDriverNames).first(2);
+}
+template <>
+inline std::span<const std::string_view> names_of<PortMode>() {
+  return kPortModeNames;
+}
+template <>
+inline std::span<const std::string_view> names_of<RssMode>() {
+  return kRssModeNames;
+}
+template <>
+inline std::span<const std::string_view> names_of<HugePages>() {
+  return kHugePagesNames;
+}
+template <>
+inline std::span<const std::string_view> names_of<LogLevel>() {
+  return kLogLevelNames;
+}
+
+}  // namespace imds::config
