@@ -1,0 +1,241 @@
+#include "eal.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <spdlog/spdlog.h>
+
+#include "base/text.h"
+
+namespace imds::inspector {
+
+namespace {
+
+// EAL writes its log to a stream; this one keeps the last errors for the Error message and hands
+// every line to our log. Written by any EAL thread, but only start_eal() reads `tail`.
+struct LogCapture {
+  std::string partial;
+  std::string tail;
+  bool starting = true;
+};
+LogCapture log_capture;
+
+constexpr std::size_t kTailBytes = 2000;
+
+void take_log_line(std::string line) {
+  spdlog::debug("{}", escape_for_terminal(line));
+  if (log_capture.starting && log_capture.tail.size() < kTailBytes) {
+    log_capture.tail += log_capture.tail.empty() ? "" : "; ";
+    log_capture.tail += line;
+  }
+}
+
+ssize_t write_log(void*, const char* data, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) {
+    if (data[i] == '\n') {
+      take_log_line(std::exchange(log_capture.partial, {}));
+    } else if (log_capture.partial.size() < kTailBytes) {
+      log_capture.partial += data[i];
+    }
+  }
+  return static_cast<ssize_t>(size);
+}
+
+void capture_dpdk_log() {
+  cookie_io_functions_t io{};
+  io.write = write_log;
+  if (std::FILE* stream = fopencookie(nullptr, "w", io); stream != nullptr) {
+    setvbuf(stream, nullptr, _IONBF, 0);
+    rte_openlog_stream(stream);
+  }
+}
+
+std::vector<unsigned> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<unsigned> cpus;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &set)) {
+        cpus.push_back(cpu);
+      }
+    }
+  }
+  return cpus;
+}
+
+// Workers take CPUs from the end, so that the first CPU, where the kernel keeps its own work, and
+// with it the control thread, stays free of polling as long as there are CPUs enough.
+Result<std::vector<unsigned>> choose_worker_cpus(const EalOptions& options,
+                                                 const std::vector<unsigned>& allowed) {
+  if (!options.worker_cpus.empty()) {
+    for (const unsigned cpu : options.worker_cpus) {
+      if (std::find(allowed.begin(), allowed.end(), cpu) == allowed.end()) {
+        return fail(ErrorKind::environment,
+                    "workers.cores names CPU " + std::to_string(cpu) +
+                        ", which this machine does not have or this process may not use");
+      }
+    }
+    return options.worker_cpus;
+  }
+  std::vector<unsigned> cpus;
+  for (unsigned w = 0; w < options.workers; ++w) {
+    cpus.push_back(allowed[allowed.size() - 1 - w % allowed.size()]);
+  }
+  return cpus;
+}
+
+std::string lcore_map(const std::vector<unsigned>& worker_cpus,
+                      const std::vector<unsigned>& allowed) {
+  std::string control;
+  for (const unsigned cpu : allowed) {
+    if (std::find(worker_cpus.begin(), worker_cpus.end(), cpu) == worker_cpus.end()) {
+      control += (control.empty() ? "" : ",") + std::to_string(cpu);
+    }
+  }
+  if (control.empty()) {
+    control = std::to_string(allowed.front());
+  }
+  std::string map = "0@(" + control + ")";
+  for (std::size_t w = 0; w < worker_cpus.size(); ++w) {
+    map += "," + std::to_string(w + 1) + "@" + std::to_string(worker_cpus[w]);
+  }
+  return map;
+}
+
+std::optional<std::size_t> read_number(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  std::size_t value = 0;
+  return in >> value ? std::optional(value) : std::nullopt;
+}
+
+Result<bool> decide_hugepages(const EalOptions& options, std::vector<std::string>& warnings) {
+  if (options.offline || options.hugepages == HugepageUse::off) {
+    return false;
+  }
+  const std::size_t free_mib = free_hugepage_mib();
+  if (free_mib >= options.memory_mib) {
+    return true;
+  }
+  const std::string have = std::to_string(free_mib) + " MiB of hugepages are free, " +
+                           std::to_string(options.memory_mib) + " MiB are needed";
+  const std::string advice =
+      "reserve them, for example: echo " + std::to_string((options.memory_mib + 1) / 2) +
+      " > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+  if (options.hugepages == HugepageUse::required || options.needs_pci) {
+    return fail(ErrorKind::environment, have + "; " + advice);
+  }
+  warnings.push_back(have + "; running on ordinary pages, which is slower. " + advice);
+  return false;
+}
+
+// EAL reports a second process under the same prefix as "Success" or a lock failure.
+std::string translate_failure(const EalOptions& options) {
+  const std::string& tail = log_capture.tail;
+  if (tail.find("runtime") != std::string::npos &&
+      (tail.find("lock") != std::string::npos || tail.find("Cannot create") != std::string::npos)) {
+    return "another program already runs with DPDK file prefix \"" + options.file_prefix +
+           "\": stop it or set eal.file_prefix";
+  }
+  std::string message = "DPDK could not start";
+  if (rte_errno != 0) {
+    message += std::string(" (") + rte_strerror(rte_errno) + ")";
+  }
+  if (!tail.empty()) {
+    message += ": " + escape_for_terminal(tail);
+  }
+  return message;
+}
+
+std::vector<std::string> build_arguments(const EalOptions& options, bool hugepages,
+                                         const std::string& lcores) {
+  std::vector<std::string> arguments{"imds-inspector", "--lcores", lcores, "-m",
+                                     std::to_string(options.memory_mib)};
+  if (options.offline) {
+    for (const char* a : {"--no-huge", "--no-shconf", "--no-pci", "--no-telemetry"}) {
+      arguments.emplace_back(a);
+    }
+  } else {
+    arguments.emplace_back("--file-prefix=" + options.file_prefix);
+    arguments.emplace_back(hugepages ? "--in-memory" : "--no-huge");
+    if (!options.needs_pci) {
+      arguments.emplace_back("--no-pci");
+    }
+  }
+  arguments.insert(arguments.end(), options.extra_arguments.begin(),
+                   options.extra_arguments.end());
+  return arguments;
+}
+
+}  // namespace
+
+std::size_t free_hugepage_mib() {
+  std::size_t kib = 0;
+  std::error_code error;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", error)) {
+    // hugepages-2048kB
+    const std::string name = entry.path().filename().string();
+    const std::size_t dash = name.find('-');
+    if (dash == std::string::npos) {
+      continue;
+    }
+    const std::size_t page_kib = std::strtoull(name.c_str() + dash + 1, nullptr, 10);
+    kib += page_kib * read_number(entry.path() / "free_hugepages").value_or(0);
+  }
+  return kib / 1024;
+}
+
+Result<EalReport> start_eal(const EalOptions& options) {
+  EalReport report;
+  auto hugepages = decide_hugepages(options, report.warnings);
+  if (!hugepages) {
+    return pass_on(hugepages);
+  }
+  const std::vector<unsigned> allowed = allowed_cpus();
+  if (allowed.empty()) {
+    return fail(ErrorKind::environment, "cannot read which CPUs this process may use");
+  }
+  auto cpus = choose_worker_cpus(options, allowed);
+  if (!cpus) {
+    return pass_on(cpus);
+  }
+  report.hugepages = *hugepages;
+  report.memory_mib = options.memory_mib;
+  report.worker_cpus = *cpus;
+  for (unsigned w = 0; w < cpus->size(); ++w) {
+    report.worker_lcores.push_back(w + 1);
+  }
+  // --read runs its one worker in the main thread.
+  const std::string lcores = options.offline
+                                 ? "0@" + std::to_string(sched_getcpu() < 0 ? 0 : sched_getcpu())
+                                 : lcore_map(*cpus, allowed);
+  report.arguments = build_arguments(options, *hugepages, lcores);
+  std::vector<char*> argv;
+  for (std::string& a : report.arguments) {
+    argv.push_back(a.data());
+  }
+  argv.push_back(nullptr);
+
+  capture_dpdk_log();
+  if (rte_eal_init(static_cast<int>(argv.size()) - 1, argv.data()) < 0) {
+    return fail(ErrorKind::environment, translate_failure(options));
+  }
+  log_capture.starting = false;
+  log_capture.tail.clear();
+  return report;
+}
+
+void stop_eal() { rte_eal_cleanup(); }
+
+}  // namespace imds::inspector

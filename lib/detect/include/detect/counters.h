@@ -1,0 +1,52 @@
+// What one Inspector counts. Written by its worker only, read by anyone at any time.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+
+#include "base/counter.h"
+#include "event/event.h"
+
+namespace imds::detect {
+
+struct Counters {
+  // HTTP request heads met. heads = parsed + passed_over; one passed over was read for its framing
+  // only.
+  Counter http_heads;
+  Counter http_heads_parsed;
+  Counter http_heads_passed_over;
+  Counter http_heads_disguised;   // the structural trigger fired
+  Counter http_heads_incomplete;  // judged before their end: connection over, gap, or too long
+  Counter http_heads_unparsable;  // began like a request and was none
+  Counter http_heads_abandoned;   // unfinished when their flow aged out or was evicted
+  Counter http2_prefaces;         // HTTP/2 connections, which are not looked into yet
+  Counter segments_reprobed;      // first bytes of a skipped segment looked like a request
+
+  Counter stream_gaps;
+  Counter stream_gap_bytes;
+  Counter stream_retransmitted_bytes;
+  Counter arena_exhausted;  // a head could not be kept: judged by what was there
+  Counter head_too_long;    // the same, for heads beyond the configured length
+
+  // Findings by event type: produced = queued + suppressed + lost.
+  std::array<Counter, event::kEventTypeCount> findings_produced;
+  Counter findings_queued;
+  Counter findings_suppressed;
+  Counter findings_lost;   // the finding ring was full
+  Counter rule_hits_cut;   // hits of one event beyond what a finding can name
+
+  // By configured suppression: findings withheld.
+  std::unique_ptr<Counter[]> suppressed;
+  // By configured port: TCP flows with payload that were long enough to judge, and those of them
+  // seen in one direction only.
+  std::unique_ptr<Counter[]> flows_judged;
+  std::unique_ptr<Counter[]> flows_one_sided;
+
+  Counters(std::size_t suppressions, std::size_t ports)
+      : suppressed(std::make_unique<Counter[]>(suppressions)),
+        flows_judged(std::make_unique<Counter[]>(ports)),
+        flows_one_sided(std::make_unique<Counter[]>(ports)) {}
+};
+
+}  // namespace imds::detect

@@ -1,0 +1,78 @@
+// What the engine remembers of one flow. Plain data inside the flow table's entries; buffers it
+// holds belong to the worker's arena and are given back by Inspector::end_flow().
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "classify/address_class.h"
+#include "flow/arena.h"
+#include "flow/key.h"
+#include "flow/stream_cursor.h"
+#include "http/body.h"
+#include "http/head_end.h"
+
+namespace imds::detect {
+
+// Where one direction of a TCP stream stands.
+enum class Phase : std::uint8_t {
+  probe,      // deciding from the first bytes
+  http_head,  // inside a request head
+  http_body,  // inside a body, which is skipped
+  opaque,     // not HTTP, or HTTP no more: only the first bytes of each segment are compared
+};
+
+// A head being collected over segments.
+struct HeadCollector {
+  flow::HeadBuffer buffer;
+  http::HeadEndFinder finder;
+};
+
+struct DirectionState {
+  flow::StreamCursor cursor;
+  HeadCollector head;  // also holds the bytes of an undecided probe
+  HeadCollector side;  // a request found where a body was announced
+  http::BodySkipper body;
+  std::uint16_t raw_scanned = 0;  // bytes given to the raw scan so far
+  Phase phase = Phase::probe;
+  bool seen = false;         // a packet was seen in this direction
+  bool side_active = false;  // `side` is collecting
+  bool strict = false;       // entered by a guess: a request line needs its HTTP version
+  bool raw_done = false;     // no raw scan (any more)
+};
+
+inline constexpr std::size_t kRememberedRawRules = 4;
+
+struct FlowState {
+  static constexpr std::uint8_t kClientUnknown = 2;
+
+  std::array<DirectionState, 2> directions;  // by flow::Direction
+  std::uint32_t requests = 0;                // http_request events so far
+  std::uint32_t packets = 0;
+  std::uint16_t endpoint = classify::kNoEndpoint;
+  std::uint16_t ingress_port = 0;
+  std::array<std::uint16_t, kRememberedRawRules> raw_rules{};  // have alerted on raw_match
+  std::uint8_t raw_rule_count = 0;
+  std::uint8_t client = kClientUnknown;  // flow::Direction of the client's packets
+  std::uint8_t closed = 0;               // bit per direction: FIN seen; both: RST
+  bool of_interest = false;  // touches an endpoint or an address a rule names
+  bool connection_reported = false;
+  bool saw_syn = false;
+  bool saw_payload = false;
+  bool judged = false;  // counted for the one-sided share
+  bool is_test = false;
+
+  [[nodiscard]] bool is_closing() const { return closed == 0x03; }
+
+  // For flow::Table: opaque flows go first, those that touch an endpoint last.
+  [[nodiscard]] std::uint8_t eviction_rank() const {
+    if (of_interest) {
+      return 0;
+    }
+    const bool opaque =
+        directions[0].phase == Phase::opaque || directions[1].phase == Phase::opaque;
+    return opaque ? 2 : 1;
+  }
+};
+
+}  // namespace imds::detect

@@ -1,0 +1,157 @@
+// From parsed heads to events, from events to findings.
+#include <algorithm>
+
+#include "detect/inspector.h"
+#include "http/target.h"
+
+namespace imds::detect {
+
+namespace {
+
+event::Peer peer(const IpAddress& ip, std::uint16_t port, const MacAddress& mac) {
+  return {ip, port, mac};
+}
+
+// Which way round, when nothing else told: servers listen on the lower port.
+bool source_is_client_by_port(const packet::PacketView& view) {
+  return view.source_port >= view.destination_port;
+}
+
+}  // namespace
+
+// Into head_. Where the stream's beginning was not seen, prose that begins like a request must
+// not pass for one: the request line then has to name its version.
+bool Inspector::parse(ByteSpan head, bool strict) {
+  if (http::parse_request_head(head, unfold_buffer_, head_) != http::HeadStatus::ok) {
+    return false;
+  }
+  return !strict || head_.version == http::Version::http10 ||
+         head_.version == http::Version::http11;
+}
+
+void Inspector::inspect_parsed_head(const Step& step) {
+  const http::Target target = http::split_target(head_.method, head_.target, head_.fields.host);
+  const http::NormalisedTarget normal = http::normalise_target(target, target_buffer_);
+  event::Event event = base_event(step, event::EventType::http_request);
+  event.ordinal = step.flow.requests++;
+  event.http.method = head_.method;
+  event.http.target = {target.text, normal.target};
+  event.http.path = {target.path, normal.path};
+  event.http.query = {target.query, normal.query};
+  event.http.domain = {target.host, normal.domain};
+  event.http.host = head_.fields.host;
+  event.http.user_agent = head_.fields.user_agent;
+  event.http.headers = http::write_header_text(head_.fields, headers_buffer_).text;
+  event.http.version = head_.version_text;
+  judge(step, event);
+}
+
+void Inspector::inspect_partial_head(const Step& step, ByteSpan head) {
+  counters_.http_heads.add();
+  counters_.http_heads_parsed.add();
+  counters_.http_heads_incomplete.add();
+  if (parse(head, true)) {
+    inspect_parsed_head(step);
+  } else {
+    counters_.http_heads_unparsable.add();
+  }
+}
+
+event::Event Inspector::base_event(const Step& step, event::EventType type) const {
+  const packet::PacketView& view = *step.packet.view;
+  const FlowState& flow = step.flow;
+  event::Event event;
+  event.type = type;
+  event.time = view.time;
+  event.is_test = flow.is_test;
+
+  bool from_client = flow.client == flow::index(step.direction);
+  if (flow.client == FlowState::kClientUnknown) {
+    from_client = source_is_client_by_port(view);
+    event.flow.visibility |= event::kDirectionGuessed;
+  }
+  const event::Peer source = peer(view.source, view.source_port, view.source_mac);
+  const event::Peer destination =
+      peer(view.destination, view.destination_port, view.destination_mac);
+  event.flow.source = from_client ? source : destination;
+  event.flow.destination = from_client ? destination : source;
+
+  event.flow.ip_protocol = view.protocol;
+  event.flow.vlan_count = view.vlan.count;
+  std::copy_n(view.vlan.ids.begin(), view.vlan.count, event.flow.vlans.begin());
+  event.flow.ingress_port = step.packet.ingress_port;
+  const bool is_tcp = view.is(packet::IpProtocol::tcp);
+  if (is_tcp && !flow.saw_syn) {
+    event.flow.visibility |= event::kMidStream;
+  }
+  if (!from_client && !flow.directions[1 - flow::index(step.direction)].seen) {
+    event.flow.visibility |= event::kResponsesOnly;
+  }
+  if (view.truncated) {
+    event.flow.visibility |= event::kCaptureTruncated;
+  }
+  if (flow.endpoint < options_.endpoint_names.size()) {
+    event.flow.endpoint = options_.endpoint_names[flow.endpoint];
+  }
+  return event;
+}
+
+void Inspector::judge(const Step& step, const event::Event& event) {
+  evaluator_.evaluate(event, hits_);
+  if (event.type == event::EventType::raw_match) {
+    forget_reported_raw_rules(step.flow);
+  }
+  if (hits_.count == 0) {
+    return;
+  }
+  counters_.findings_produced[static_cast<std::size_t>(event.type)].add();
+  const bool source_is_client = event.flow.source.ip == step.packet.view->source;
+  const auto suppression =
+      suppressions_.match(source_is_client ? *step.packet.source : *step.packet.destination,
+                          step.packet.view->vlan, step.flow.endpoint);
+  if (suppression) {
+    counters_.findings_suppressed.add();
+    counters_.suppressed[*suppression].add();
+    return;
+  }
+  queue(event);
+}
+
+// A rule alerts on raw_match once per flow.
+void Inspector::forget_reported_raw_rules(FlowState& flow) {
+  const auto known = flow.raw_rules.begin() + flow.raw_rule_count;
+  std::uint16_t kept = 0;
+  for (std::uint16_t i = 0; i < hits_.count; ++i) {
+    const std::uint16_t rule = hits_.rules[i];
+    if (std::find(flow.raw_rules.begin(), known, rule) == known) {
+      hits_.rules[kept++] = rule;
+    }
+  }
+  hits_.count = kept;
+  for (std::uint16_t i = 0; i < kept && flow.raw_rule_count < kRememberedRawRules; ++i) {
+    flow.raw_rules[flow.raw_rule_count++] = hits_.rules[i];
+  }
+}
+
+void Inspector::queue(const event::Event& event) {
+  event::Finding* finding = findings_.reserve();
+  if (finding == nullptr && options_.make_room != nullptr &&
+      options_.make_room(options_.make_room_context)) {
+    finding = findings_.reserve();
+  }
+  if (finding == nullptr) {
+    counters_.findings_lost.add();
+    return;
+  }
+  event::fill(*finding, event);
+  finding->worker = options_.worker;
+  finding->ruleset_generation = evaluator_.rules().generation();
+  finding->rule_count = hits_.count;
+  finding->rules = hits_.rules;
+  finding->rules_truncated = hits_.overflow > 0;
+  counters_.rule_hits_cut.add(hits_.overflow);
+  counters_.findings_queued.add();
+  findings_.commit();
+}
+
+}  // namespace imds::detect
