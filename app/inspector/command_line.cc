@@ -12,14 +12,16 @@ namespace {
 namespace po = boost::program_options;
 using Strings = std::vector<std::string>;
 
+// One line per option reads better than what the formatter makes of the library's call chain.
+// clang-format off
 po::options_description option_descriptions() {
   po::options_description what("What to do");
   what.add_options()
       ("config", po::value<std::string>()->value_name("FILE"),
        "configuration; without it, the installed or the source tree's inspector.yaml")
       ("read", po::value<Strings>()->value_name("FILE")->composing(),
-       "inspect a capture file or a folder of them (pcap, pcapng; - for standard input); repeatable; "
-       "several are merged by timestamp")
+       "inspect a capture file or a folder of them (pcap, pcapng; - for standard input); "
+       "repeatable; several are merged by timestamp")
       ("check", "validate configuration and rules, print what they compile to, and stop")
       ("inject-test",
        "send one synthetic IMDS request through the running inspector, or start one and do so")
@@ -43,11 +45,12 @@ po::options_description option_descriptions() {
       ("metrics-listen", po::value<std::string>()->value_name("ADDRESS:PORT"),
        "where metrics are served")
       ("log-level", po::value<std::string>()->value_name("LEVEL"),
-       "error, warning, info or debug");
+       "error, warning, info, debug or trace");
   po::options_description all;
   all.add(what).add(output).add(overrides);
   return all;
 }
+// clang-format on
 
 Result<OutputFormat> parse_format(const std::string& text) {
   if (text == "text") {
@@ -107,7 +110,8 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
   }
   po::variables_map map;
   try {
-    const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+    const int style =
+        po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
     po::store(po::command_line_parser(static_cast<int>(separator - argv), argv)
                   .options(option_descriptions())
                   .positional(po::positional_options_description())
@@ -116,8 +120,9 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
               map);
     po::notify(map);
   } catch (const po::too_many_positional_options_error&) {
-    return fail(ErrorKind::usage,
-                "unexpected argument: captures are named with --read FILE, EAL arguments follow --");
+    return fail(
+        ErrorKind::usage,
+        "unexpected argument: captures are named with --read FILE, EAL arguments follow --");
   } catch (const po::error& e) {
     return fail(ErrorKind::usage, e.what());
   }

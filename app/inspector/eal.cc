@@ -1,7 +1,5 @@
 #include "eal.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -9,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <sched.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -129,9 +128,9 @@ Result<bool> decide_hugepages(const EalOptions& options, std::vector<std::string
   }
   const std::string have = std::to_string(free_mib) + " MiB of hugepages are free, " +
                            std::to_string(options.memory_mib) + " MiB are needed";
-  const std::string advice =
-      "reserve them, for example: echo " + std::to_string((options.memory_mib + 1) / 2) +
-      " > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+  const std::string advice = "reserve them, for example: echo " +
+                             std::to_string((options.memory_mib + 1) / 2) +
+                             " > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
   if (options.hugepages == HugepageUse::required || options.needs_pci) {
     return fail(ErrorKind::environment, have + "; " + advice);
   }
@@ -172,8 +171,7 @@ std::vector<std::string> build_arguments(const EalOptions& options, bool hugepag
       arguments.emplace_back("--no-pci");
     }
   }
-  arguments.insert(arguments.end(), options.extra_arguments.begin(),
-                   options.extra_arguments.end());
+  arguments.insert(arguments.end(), options.extra_arguments.begin(), options.extra_arguments.end());
   return arguments;
 }
 
@@ -182,8 +180,7 @@ std::vector<std::string> build_arguments(const EalOptions& options, bool hugepag
 std::size_t free_hugepage_mib() {
   std::size_t kib = 0;
   std::error_code error;
-  for (const auto& entry :
-       std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", error)) {
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", error)) {
     // hugepages-2048kB
     const std::string name = entry.path().filename().string();
     const std::size_t dash = name.find('-');
@@ -236,6 +233,8 @@ Result<EalReport> start_eal(const EalOptions& options) {
   return report;
 }
 
-void stop_eal() { rte_eal_cleanup(); }
+void stop_eal() {
+  rte_eal_cleanup();
+}
 
 }  // namespace imds::inspector

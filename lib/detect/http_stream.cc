@@ -16,7 +16,9 @@ constexpr std::size_t kProbeBytes = http::kMaxLeadingBlank + http::kMaxMethodLen
 // HTTP/0.9 requests longer than this are not waited for.
 constexpr std::size_t kLongestSimpleRequest = 4096;
 
-bool ends_a_line(ByteSpan bytes) { return std::memchr(bytes.data(), '\n', bytes.size()) != nullptr; }
+bool ends_a_line(ByteSpan bytes) {
+  return std::memchr(bytes.data(), '\n', bytes.size()) != nullptr;
+}
 
 }  // namespace
 

@@ -30,10 +30,9 @@ bool begins_anew(const packet::PacketView& view, const FlowState& flow,
       view.tcp.has(packet::kTcpAck)) {
     return false;
   }
-  const bool other_sequence =
-      stream.cursor.started() && stream.cursor.next_offset() == 0
-          ? stream.cursor.next_sequence() != view.tcp.sequence + 1
-          : stream.cursor.started() && !stream.cursor.saw_beginning();
+  const bool other_sequence = stream.cursor.started() && stream.cursor.next_offset() == 0
+                                  ? stream.cursor.next_sequence() != view.tcp.sequence + 1
+                                  : stream.cursor.started() && !stream.cursor.saw_beginning();
   return flow.is_closing() || other_sequence;
 }
 

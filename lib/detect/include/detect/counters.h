@@ -33,8 +33,8 @@ struct Counters {
   std::array<Counter, event::kEventTypeCount> findings_produced;
   Counter findings_queued;
   Counter findings_suppressed;
-  Counter findings_lost;   // the finding ring was full
-  Counter rule_hits_cut;   // hits of one event beyond what a finding can name
+  Counter findings_lost;  // the finding ring was full
+  Counter rule_hits_cut;  // hits of one event beyond what a finding can name
 
   // By configured suppression: findings withheld.
   std::unique_ptr<Counter[]> suppressed;

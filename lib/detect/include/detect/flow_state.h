@@ -55,7 +55,7 @@ struct FlowState {
   std::uint8_t raw_rule_count = 0;
   std::uint8_t client = kClientUnknown;  // flow::Direction of the client's packets
   std::uint8_t closed = 0;               // bit per direction: FIN seen; both: RST
-  bool of_interest = false;  // touches an endpoint or an address a rule names
+  bool of_interest = false;              // touches an endpoint or an address a rule names
   bool connection_reported = false;
   bool saw_syn = false;
   bool saw_payload = false;
