@@ -45,6 +45,9 @@ class SuppressionSet {
     bool by_vlan = false;
     std::array<std::uint64_t, 4096 / 64> vlans{};
     std::optional<std::size_t> shadowed_by;
+
+    [[nodiscard]] bool has(std::uint16_t id) const { return (vlans[id / 64] >> (id % 64)) & 1u; }
+    [[nodiscard]] bool lists(const packet::VlanStack& stack) const;
   };
 
   std::vector<Entry> entries_;
