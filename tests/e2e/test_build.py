@@ -1,0 +1,68 @@
+"""The build keeps the order of the rooms; the structure check finds what the build cannot."""
+
+import shutil
+
+import pytest
+
+import harness
+from harness import ROOT, run
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The project's sources alone, to be broken."""
+    target = tmp_path / "project"
+    shutil.copytree(
+        ROOT, target, ignore=shutil.ignore_patterns("build", ".git", "__pycache__", ".cache")
+    )
+    return target
+
+
+def test_an_upward_dependency_does_not_configure(copy):
+    meson = copy / "lib/base/meson.build"
+    meson.write_text(meson.read_text() + "\nuses = ['event']\n")
+    done = run("meson", "setup", copy / "build/broken", copy, timeout=120)
+    assert done.returncode != 0
+    assert "lib/base uses event, which is not listed before it" in done.stdout
+
+
+def check(project):
+    return run("/usr/bin/python3", ROOT / "scripts/check-rooms.py", project)
+
+
+def test_the_project_keeps_to_its_doors():
+    done = check(ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    "room, line, said",
+    [
+        ("base", '#include "event/event.h"', "includes room 'event'"),
+        ("http", "#include <rte_mbuf.h>", "DPDK headers belong to"),
+        ("sigma", "#include <hs.h>", "hs.h belongs to lib/match"),
+        ("alert", "void f() { std::cout << 1; }", "never prints"),
+        ("config", "void f() { exit(1); }", "never exits"),
+        ("flow", 'void f() { std::printf("x"); }', "never prints"),
+    ],
+)
+def test_a_violation_is_found(copy, room, line, said):
+    path = copy / "lib" / room / "broken.cc"
+    path.write_text("// A file.\n" + line + "\n")
+    done = check(copy)
+    assert done.returncode == 1
+    assert "lib/%s/broken.cc:2: " % room in done.stdout and said in done.stdout
+
+
+def test_words_in_comments_and_names_are_no_violation(copy):
+    (copy / "lib/base/fine.cc").write_text(
+        '// This never calls exit() or printf().\nconst char* text = "printf(";\n'
+        "void f(char* b) { std::snprintf(b, 1, text); }\nvoid g() { on_exit_hook(); }\n"
+    )
+    assert check(copy).returncode == 0
+
+
+def test_dependencies_are_listed_without_installing():
+    done = run(harness.ROOT / "scripts/install-deps.sh", "--tests", "--list")
+    assert done.returncode == 0
+    assert {"libdpdk-dev", "prometheus", "python3-pytest"} <= set(done.stdout.split())

@@ -1,0 +1,272 @@
+"""imds-inspector --read: captures in, alerts out; no privileges needed."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+import harness
+from harness import alerts_of, field, read_captures
+
+pytestmark = pytest.mark.sanitize
+
+SAMPLE = harness.CAPTURES / "sample.pcapng"
+RECORDING = harness.CAPTURES / "aws-cli-victim.pcap"
+
+
+def comparable(alert):
+    """An alert without what differs between machines or versions: observer's name and id's hash."""
+    alert = json.loads(json.dumps(alert))
+    alert["event"].pop("id")
+    alert.get("observer", {}).pop("hostname", None)
+    return alert
+
+
+def expected(name):
+    return harness.json_lines((harness.CAPTURES / name).read_text())
+
+
+def test_the_kept_sample_is_what_its_maker_makes(samples):
+    assert (samples / "sample.pcapng").read_bytes() == SAMPLE.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "capture, expectation",
+    [(SAMPLE, "sample.expected.jsonl"), (RECORDING, "aws-cli-victim.expected.jsonl")],
+)
+def test_exactly_the_alerts_the_capture_was_made_to_raise(capture, expectation):
+    found = [comparable(alert) for alert in alerts_of(read_captures(capture))]
+    assert found == expected(expectation)
+
+
+def test_what_each_case_of_the_sample_raises():
+    """The expectation file says it in full; this says it so that a person can check it."""
+    alerts = alerts_of(read_captures(SAMPLE))
+    by_client = {}
+    for alert in alerts:
+        event = (alert["imds"]["event"], field(alert, "url.original"))
+        by_client.setdefault(alert["source"]["ip"], []).append(event)
+    connection = ("connection", None)
+    assert by_client == {
+        "10.1.0.1": [connection, ("http_request", "/latest/meta-data/")],
+        "2001:db8:1::2": [
+            connection,
+            ("http_request", "/latest/api/token"),
+            ("http_request", "/latest/meta-data/iam/security-credentials/"),
+        ],
+        "10.1.0.3": [connection, ("http_request", "/2021-03-23/meta-data/instance-id")],
+        "10.1.0.4": [connection, ("http_request", "/latest/user-data")],
+        "10.1.0.5": [connection],
+        "10.1.0.6": [connection],
+        "10.2.0.1": [
+            (
+                "http_request",
+                "http://169.254.169.254/latest/meta-data/iam/security-credentials/",
+            )
+        ],
+        "10.2.0.2": [("http_request", "/latest/meta-data/hostname")],
+        "10.2.0.3": [("http_request", "/anything")],
+        "10.2.0.4": [("http_request", "/latest/api/token")],
+        "10.2.0.5": [
+            ("http_request", "/latest/meta-data/local-ipv4"),
+            ("http_request", "/latest/meta-data/local-hostname"),
+        ],
+        "10.2.0.6": [("http_request", "/x/..//latest/%6deta%2Ddata/iam")],
+        "10.2.0.7": [
+            (
+                "http_request",
+                "http://user:REDACTED@169.254.169.254/latest/meta-data/?token=REDACTED",
+            )
+        ],
+    }
+    tags = {alert["source"]["ip"]: field(alert, "network.vlan.id") for alert in alerts}
+    assert tags["10.1.0.1"] is None
+    assert tags["10.1.0.3"] in (100, "100")
+    disguised = next(a for a in alerts if a["source"]["ip"] == "10.2.0.6")
+    assert field(disguised, "url.path") == "/latest/meta-data/iam"
+
+
+def test_times_are_those_of_the_capture():
+    alerts = alerts_of(read_captures(SAMPLE))
+    assert alerts[0]["@timestamp"] == "2025-10-09T08:53:20.000000Z"
+    times = [alert["@timestamp"] for alert in alerts]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cooked.pcap", "cooked2.pcap", "raw-ip.pcap", "big-endian.pcap", "nanoseconds.pcap"],
+)
+def test_every_link_type_and_file_form_gives_the_same_two_alerts(samples, name):
+    alerts = alerts_of(read_captures(samples / name))
+    assert [alert["imds"]["event"] for alert in alerts] == ["connection", "http_request"]
+    assert all(alert["source"]["ip"] == "10.4.0.1" for alert in alerts)
+    assert all(alert["destination"]["ip"] == harness.IMDS4 for alert in alerts)
+    assert field(alerts[1], "user_agent.original") == "sample/1.0"
+
+
+def test_a_head_the_capture_cut_still_raises_the_connection(samples):
+    alerts = alerts_of(read_captures(samples / "snapped.pcap"))
+    assert alerts[0]["imds"]["event"] == "connection"
+    for alert in alerts[1:]:
+        assert "capture_truncated" in json.dumps(alert["imds"]["visibility"])
+
+
+def test_several_files_are_merged_by_time(samples):
+    first, second = samples / "evening/1.pcap", samples / "evening/2.pcapng"
+    alerts = alerts_of(read_captures(second, first))
+    assert [(a["source"]["ip"], a["imds"]["event"]) for a in alerts] == [
+        ("10.5.0.1", "connection"),
+        ("10.5.0.2", "connection"),
+        ("10.5.0.1", "http_request"),
+        ("10.5.0.2", "http_request"),
+    ]
+
+
+def test_a_folder_is_read_like_its_files(samples):
+    folder = [comparable(a) for a in alerts_of(read_captures(samples / "evening"))]
+    files = [
+        comparable(a)
+        for a in alerts_of(
+            read_captures(samples / "evening/1.pcap", samples / "evening/2.pcapng")
+        )
+    ]
+    assert folder == files and len(folder) == 4
+
+
+def test_standard_input_is_read_as_the_file(samples):
+    for capture in (SAMPLE, RECORDING):
+        with open(capture, "rb") as stream:
+            done = subprocess.run(
+                [harness.INSPECTOR, "--read", "-", "--format", "ecs"],
+                stdin=stream, capture_output=True, text=True, timeout=60, check=False,
+            )
+        from_stdin = [alert["event"]["id"] for alert in alerts_of(done)]
+        assert from_stdin == [a["event"]["id"] for a in alerts_of(read_captures(capture))]
+
+
+def test_two_runs_give_the_same_ids_and_every_id_once():
+    first = [alert["event"]["id"] for alert in alerts_of(read_captures(SAMPLE))]
+    second = [alert["event"]["id"] for alert in alerts_of(read_captures(SAMPLE))]
+    assert first == second
+    assert len(set(first)) == len(first)
+
+
+def test_text_is_for_people():
+    done = read_captures(RECORDING, form="text")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout, "no colour when the output is no terminal"
+    assert harness.IMDS4 in done.stdout and harness.IMDS6 in done.stdout
+    assert "/latest/meta-data/iam/security-credentials/lab-impersonator-role" in done.stdout
+    assert "aws-cli/2.9.19" in done.stdout
+
+
+def test_eve_is_suricatas_form():
+    done = read_captures(RECORDING, form="eve")
+    assert done.returncode == 0, done.stderr
+    records = harness.json_lines(done.stdout)
+    assert len(records) == len(expected("aws-cli-victim.expected.jsonl"))
+    for record in records:
+        assert record["event_type"] == "alert"
+        assert {"timestamp", "src_ip", "dest_ip", "proto", "alert"} <= set(record)
+        assert record["alert"]["signature"]
+    requests = [r for r in records if "http" in r]
+    assert requests[0]["http"]["http_method"] == "PUT"
+    assert requests[0]["http"]["url"] == "/latest/api/token"
+
+
+def test_the_rule_file_is_what_detects(tmp_path):
+    """Without the shipped rule nothing alerts; with it alone, everything does."""
+    rules = tmp_path / "rules"
+    shutil.copytree(harness.RULES, rules)
+    (rules / harness.BULLETIN_RULE.name).unlink()
+    if any(rules.iterdir()):
+        assert alerts_of(read_captures(SAMPLE, rules=rules)) == []
+    with_rule = alerts_of(read_captures(SAMPLE, rules=harness.BULLETIN_RULE))
+    assert len(with_rule) == len(expected("sample.expected.jsonl"))
+
+
+def test_no_secret_in_any_output(tmp_path):
+    """Neither alerts of any form, nor the log at its most talkative, nor the metrics."""
+    for capture in (SAMPLE, RECORDING):
+        for form in ("ecs", "text", "eve"):
+            metrics = tmp_path / "metrics.txt"
+            done = read_captures(
+                capture, form=form, more=["--log-level", "debug", "--metrics-text", metrics]
+            )
+            assert done.returncode == 0, done.stderr
+            written = done.stdout + done.stderr + metrics.read_text()
+            assert harness.SECRET_MARK not in written
+            assert "lab-impersonator-role" in written or capture is SAMPLE, "search works"
+
+
+def test_summary_accounts_for_every_packet(tmp_path):
+    metrics = tmp_path / "metrics.txt"
+    done = read_captures(SAMPLE, more=["--metrics-text", metrics])
+    assert done.returncode == 0, done.stderr
+    numbers = harness.Metrics(metrics.read_text())
+    packets = len(
+        harness.run("tcpdump", "-nr", SAMPLE, "-t", "-q").stdout.splitlines()
+    )
+    assert numbers.sum("imds_inspector_worker_packets_total") == packets
+    assert numbers.sum("imds_inspector_packets_total") == packets
+    assert numbers.sum("imds_inspector_packets_total", disposition="malformed") == 1
+    assert numbers.sum("imds_inspector_alerts_total") == len(expected("sample.expected.jsonl"))
+    assert "%d" % packets in done.stderr.replace(",", "")
+
+
+def test_metrics_text_passes_promtool(tmp_path):
+    metrics = tmp_path / "metrics.txt"
+    assert read_captures(SAMPLE, more=["--metrics-text", metrics]).returncode == 0
+    done = harness.run("promtool", "check", "metrics", stdin=metrics.read_text())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout + done.stderr == ""
+
+
+def suppressing(tmp_path, **criteria):
+    path, _ = harness.live_config(
+        tmp_path, [], suppress=[dict({"name": "quiet"}, **criteria)]
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    "criteria, silenced",
+    [
+        ({"source": ["10.1.0.0/29"]},
+         {"10.1.0.1", "10.1.0.3", "10.1.0.4", "10.1.0.5", "10.1.0.6"}),
+        ({"source": ["2001:db8:1::/64"]}, {"2001:db8:1::2"}),
+        ({"vlan": [100]}, {"10.1.0.3"}),
+        ({"vlan": ["200-299"]}, {"10.1.0.4"}),
+        ({"vlan": [300], "source": ["10.1.0.4"]}, {"10.1.0.4"}),
+        ({"vlan": [300], "source": ["10.1.0.5"]}, set()),
+    ],
+)
+def test_suppression_silences_exactly_what_it_names(tmp_path, criteria, silenced):
+    everything = {a["source"]["ip"] for a in alerts_of(read_captures(SAMPLE))}
+    metrics = tmp_path / "metrics.txt"
+    done = read_captures(
+        SAMPLE, config=suppressing(tmp_path, **criteria), more=["--metrics-text", metrics]
+    )
+    assert {a["source"]["ip"] for a in alerts_of(done)} == everything - silenced
+    counted = harness.Metrics(metrics.read_text()).sum(
+        "imds_inspector_suppressed_total", suppression="quiet"
+    )
+    assert (counted > 0) == bool(silenced)
+
+
+def test_informing_options_answer_at_once():
+    for option in ("--help", "--version", "--build-info"):
+        done = harness.run(harness.INSPECTOR, option, timeout=10)
+        assert done.returncode == 0 and done.stdout and not done.stderr
+    assert "--read" in harness.run(harness.INSPECTOR, "--help").stdout
+    assert "dpdk" in harness.run(harness.INSPECTOR, "--build-info").stdout.lower()
+
+
+def test_check_accepts_what_is_shipped():
+    done = harness.run(
+        harness.INSPECTOR, "--check", "--config", harness.ROOT / "conf/inspector.yaml"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "AWS" in done.stdout + done.stderr
