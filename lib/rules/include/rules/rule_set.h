@@ -98,9 +98,14 @@ class RuleSet {
   // parsed. Only where nothing better indexes the rule.
   [[nodiscard]] const std::vector<IpPrefix>& source_prefixes() const;
 
+  // For `--check`: conditions that are legal but surprising, such as the negation of a comparison
+  // that is false for want of its field. Each begins with file and line.
+  [[nodiscard]] const std::vector<std::string>& warnings() const;
+
   // For `--check`: what each rule listens to and what indexes it, then what was compiled.
   [[nodiscard]] std::vector<std::string> describe() const;
 
+  // For the Evaluator.
   [[nodiscard]] const Program& program() const { return *program_; }
 
  private:

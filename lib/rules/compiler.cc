@@ -1,0 +1,369 @@
+#include "compiler.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace imds::rules {
+namespace {
+
+using event::EventType;
+using event::FieldId;
+
+// Leaves of all expressions together; each becomes a step.
+constexpr std::size_t kMaxLeaves = 20'000'000;
+
+std::size_t index_of(EventType type) {
+  return static_cast<std::size_t>(type);
+}
+
+// How often, relatively, an atom sends its rules to evaluation in vain.
+double candidate_cost(const Atom& atom) {
+  constexpr double kNumber = 50;
+  constexpr double kNoLiteral = 100;
+  constexpr double kPresence = 200;
+  switch (atom.kind) {
+    case Atom::Kind::prefix:
+      return 1;
+    case Atom::Kind::number:
+      return kNumber;
+    case Atom::Kind::present:
+      return kPresence;
+    case Atom::Kind::text:
+      break;
+  }
+  double best = kNoLiteral;
+  for (const std::string& literal : atom.glob.literals()) {
+    best = std::min(best, literal_cost(literal));
+  }
+  return best;
+}
+
+}  // namespace
+
+Compiler::Compiler(const std::vector<sigma::Rule>& rules, const CompileOptions& options)
+    : rules_(rules), program_(std::make_unique<Program>()) {
+  program_->options = options;
+}
+
+Result<std::unique_ptr<const Program>> Compiler::compile() {
+  if (Status status = read_rules(); !status) {
+    return pass_on(status);
+  }
+  for (const Atom& atom : program_->atoms.all()) {
+    head_keys_.push_back(head_key(atom, program_->options.min_literal_bytes));
+    raw_keys_.push_back(raw_key(atom, program_->options.min_literal_bytes));
+  }
+  for (std::size_t type = 0; type < event::kEventTypeCount; ++type) {
+    plan_type(static_cast<EventType>(type));
+  }
+  for (std::size_t rule = 0; rule < rules_.size(); ++rule) {
+    index_heads(rule);
+    index_raw(rule);
+    name_connections(rule);
+    warn_of_absent_fields(rules_[rule], rule);
+  }
+  emit_steps();
+  if (Status status = build_field_tables(); !status) {
+    return pass_on(status);
+  }
+  if (Status status = build_scan(head_literals_, program_->head); !status) {
+    return pass_on(status);
+  }
+  if (Status status = build_scan(raw_literals_, program_->raw); !status) {
+    return pass_on(status);
+  }
+  for (const std::string& literal : raw_literals_) {
+    program_->longest_raw_literal = std::max(program_->longest_raw_literal, literal.size());
+  }
+  program_->destinations.assign(destinations_.begin(), destinations_.end());
+  program_->sources.assign(sources_.begin(), sources_.end());
+  return std::unique_ptr<const Program>(std::move(program_));
+}
+
+Status Compiler::read_rules() {
+  if (rules_.size() > kMaxRules) {
+    return fail_at(
+        ErrorKind::config, rules_[kMaxRules].where(),
+        std::to_string(rules_.size()) + " rules; the limit is " + std::to_string(kMaxRules));
+  }
+  std::size_t leaves = 0;
+  for (const sigma::Rule& rule : rules_) {
+    Result<Expression> expression = build_expression(rule, program_->atoms);
+    if (!expression) {
+      return pass_on(expression);
+    }
+    for_each_leaf(*expression, [&](const Expression&) { ++leaves; });
+    if (leaves > kMaxLeaves) {
+      return fail_at(
+          ErrorKind::config, rule.where(),
+          "more than " + std::to_string(kMaxLeaves) + " comparisons in all rules up to this one");
+    }
+    expressions_.push_back(std::move(*expression));
+    add_info(rule);
+  }
+  program_->indexes.resize(rules_.size());
+  return {};
+}
+
+void Compiler::add_info(const sigma::Rule& rule) {
+  RuleInfo info;
+  info.id = rule.id;
+  info.title = rule.title;
+  info.level = std::string(sigma::name(rule.level));
+  info.severity = sigma::severity(rule.level);
+  info.tags = rule.tags;
+  info.file = rule.file;
+  program_->infos.push_back(std::move(info));
+}
+
+// For raw_match only strings make a rule run; one that some alternative can do without runs for
+// any string it names.
+Cover Compiler::candidates(const Expression& expression, EventType type) const {
+  const AtomTable& atoms = program_->atoms;
+  if (type != EventType::raw_match) {
+    const AtomCost cost = [&](AtomId id) { return std::optional(candidate_cost(atoms[id])); };
+    return cover(expression, atoms, type, cost, Alternatives::all_indexed);
+  }
+  const AtomCost cost = [&](AtomId id) {
+    const std::string& literal = raw_keys_[id];
+    return literal.empty() ? std::nullopt : std::optional(literal_cost(literal));
+  };
+  Cover found = cover(expression, atoms, type, cost, Alternatives::some_indexed);
+  if (found.kind == Cover::Kind::indexed && found.partial) {
+    found.atoms.clear();
+    for_each_leaf(expression, [&](const Expression& leaf) {
+      if (!leaf.negated && !raw_keys_[leaf.atom].empty()) {
+        found.atoms.push_back(leaf.atom);
+      }
+    });
+  }
+  if (found.kind != Cover::Kind::indexed) {
+    found.kind = Cover::Kind::never;
+  }
+  return found;
+}
+
+void Compiler::plan_type(EventType type) {
+  TypePlan& plan = program_->plans[index_of(type)];
+  std::vector<std::uint16_t> listeners;
+  std::vector<std::pair<AtomId, std::uint16_t>> postings;
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    if ((rules_[i].events & event::bit(type)) == 0) {
+      continue;
+    }
+    const Cover found = candidates(expressions_[i], type);
+    if (found.kind == Cover::Kind::never) {
+      continue;
+    }
+    const auto rule = static_cast<std::uint16_t>(i);
+    listeners.push_back(rule);
+    program_->infos[i].events |= event::bit(type);
+    if (found.kind != Cover::Kind::indexed) {
+      plan.always.push_back(rule);
+      continue;
+    }
+    for (const AtomId atom : found.atoms) {
+      postings.emplace_back(atom, rule);
+    }
+  }
+  plan.listens = !listeners.empty();
+  plan_fields(plan, type, listeners);
+
+  std::sort(postings.begin(), postings.end());
+  postings.erase(std::unique(postings.begin(), postings.end()), postings.end());
+  if (postings.empty()) {
+    return;
+  }
+  plan.posting_start.assign(program_->atoms.size() + 1, 0);
+  for (const auto& [atom, rule] : postings) {
+    ++plan.posting_start[atom + 1];
+    plan.posting.push_back(rule);
+  }
+  for (std::size_t i = 1; i < plan.posting_start.size(); ++i) {
+    plan.posting_start[i] += plan.posting_start[i - 1];
+  }
+}
+
+void Compiler::plan_fields(TypePlan& plan, EventType type,
+                           const std::vector<std::uint16_t>& listeners) const {
+  std::set<FieldId> fields;
+  for (const std::uint16_t rule : listeners) {
+    for_each_leaf(expressions_[rule], [&](const Expression& leaf) {
+      const Atom& atom = program_->atoms[leaf.atom];
+      if (outcome(atom, type) != Outcome::never) {
+        fields.insert(atom.field);
+      }
+    });
+  }
+  plan.fields.assign(fields.begin(), fields.end());
+}
+
+void Compiler::index_heads(std::size_t rule) {
+  if ((program_->infos[rule].events & event::bit(EventType::http_request)) == 0) {
+    return;
+  }
+  const AtomCost cost = [&](AtomId id) {
+    const HeadKey& key = head_keys_[id];
+    return key.kind == HeadKey::Kind::none ? std::nullopt : std::optional(key.cost);
+  };
+  const Cover found = cover(expressions_[rule], program_->atoms, EventType::http_request, cost,
+                            Alternatives::all_indexed);
+  RuleIndex& index = program_->indexes[rule];
+  if (found.kind != Cover::Kind::indexed) {
+    index.unindexed_because = unindexed_reason(expressions_[rule]);
+    program_->parses_every_head = true;
+    return;
+  }
+  std::set<std::string> literals;
+  std::set<IpPrefix> destinations;
+  std::set<IpPrefix> sources;
+  for (const AtomId atom : found.atoms) {
+    const HeadKey& key = head_keys_[atom];
+    switch (key.kind) {
+      case HeadKey::Kind::literal:
+        literals.insert(key.literal);
+        break;
+      case HeadKey::Kind::destination:
+        destinations.insert(program_->atoms[atom].prefix);
+        break;
+      case HeadKey::Kind::source:
+        sources.insert(program_->atoms[atom].prefix);
+        break;
+      case HeadKey::Kind::endpoint:
+        index.endpoint = true;
+        break;
+      case HeadKey::Kind::none:
+        break;
+    }
+  }
+  index.literals.assign(literals.begin(), literals.end());
+  index.destinations.assign(destinations.begin(), destinations.end());
+  index.sources.assign(sources.begin(), sources.end());
+  head_literals_.merge(literals);
+  destinations_.merge(destinations);
+  sources_.merge(sources);
+}
+
+void Compiler::index_raw(std::size_t rule) {
+  if ((program_->infos[rule].events & event::bit(EventType::raw_match)) == 0) {
+    return;
+  }
+  for (const AtomId atom : candidates(expressions_[rule], EventType::raw_match).atoms) {
+    raw_literals_.insert(raw_keys_[atom]);
+  }
+}
+
+// Destinations under no negation, in alternatives that can hold for a connection.
+void Compiler::name_connections(std::size_t rule) {
+  if ((program_->infos[rule].events & event::bit(EventType::connection)) == 0) {
+    return;
+  }
+  const AtomCost any_cost = [](AtomId) { return std::optional(1.0); };
+  const std::function<void(const Expression&)> visit = [&](const Expression& expression) {
+    if (expression.kind == Expression::Kind::leaf) {
+      const Atom& atom = program_->atoms[expression.atom];
+      if (!expression.negated && atom.kind == Atom::Kind::prefix &&
+          atom.field == FieldId::destination_ip) {
+        destinations_.insert(atom.prefix);
+      }
+      return;
+    }
+    const Cover possible = cover(expression, program_->atoms, EventType::connection, any_cost,
+                                 Alternatives::all_indexed);
+    if (possible.kind != Cover::Kind::never) {
+      std::for_each(expression.operands.begin(), expression.operands.end(), visit);
+    }
+  };
+  visit(expressions_[rule]);
+}
+
+// The first leaf that stands in the way, and why.
+std::string Compiler::unindexed_reason(const Expression& expression) const {
+  const AtomCost cost = [&](AtomId id) {
+    const HeadKey& key = head_keys_[id];
+    return key.kind == HeadKey::Kind::none ? std::nullopt : std::optional(key.cost);
+  };
+  const auto blocks = [&](const Expression& part) {
+    const Cover::Kind kind =
+        cover(part, program_->atoms, EventType::http_request, cost, Alternatives::all_indexed).kind;
+    return kind == Cover::Kind::none || kind == Cover::Kind::always;
+  };
+  if (expression.kind == Expression::Kind::leaf) {
+    const Atom& atom = program_->atoms[expression.atom];
+    const Outcome known = outcome(atom, EventType::http_request);
+    const std::string shown = (expression.negated ? "not " : "") + atom.shown;
+    if (known != Outcome::depends) {
+      return "'" + shown + "' holds for every request";
+    }
+    return expression.negated ? "'" + shown + "' is a negation"
+                              : "'" + shown + "' " + head_keys_[expression.atom].why_not;
+  }
+  for (const Expression& operand : expression.operands) {
+    if (blocks(operand)) {
+      return unindexed_reason(operand);
+    }
+  }
+  return "its condition always holds";
+}
+
+void Compiler::warn_of_absent_fields(const sigma::Rule& rule, std::size_t index) {
+  std::set<FieldId> negated;
+  for_each_leaf(expressions_[index], [&](const Expression& leaf) {
+    const Atom& atom = program_->atoms[leaf.atom];
+    if (leaf.negated && atom.kind != Atom::Kind::present) {
+      negated.insert(atom.field);
+    }
+  });
+  for (const FieldId field : negated) {
+    const std::uint32_t without = program_->infos[index].events & ~event::describe(field).events;
+    std::string types;
+    for (std::size_t type = 0; type < event::kEventTypeCount; ++type) {
+      if ((without & event::bit(static_cast<EventType>(type))) != 0) {
+        types += (types.empty() ? "" : ", ") + std::string(name(static_cast<EventType>(type)));
+      }
+    }
+    if (!types.empty()) {
+      program_->warnings.push_back(
+          rule.where().file + ":" + std::to_string(rule.position.line) + ": '" + rule.title +
+          "' negates a comparison of " + std::string(event::describe(field).name) +
+          ", which is always true for " + types + ", where the field is absent");
+    }
+  }
+}
+
+void Compiler::emit_steps() {
+  for (const Expression& expression : expressions_) {
+    program_->entry.push_back(emit(expression, kHit, kMiss));
+  }
+}
+
+// From the last operand to the first, so that every target exists when it is referred to.
+std::uint32_t Compiler::emit(const Expression& expression, std::uint32_t if_true,
+                             std::uint32_t if_false) {
+  switch (expression.kind) {
+    case Expression::Kind::constant:
+      return expression.value ? if_true : if_false;
+    case Expression::Kind::leaf:
+      program_->steps.push_back({expression.atom, expression.negated ? if_false : if_true,
+                                 expression.negated ? if_true : if_false});
+      return static_cast<std::uint32_t>(program_->steps.size() - 1);
+    case Expression::Kind::all: {
+      std::uint32_t next = if_true;
+      for (auto it = expression.operands.rbegin(); it != expression.operands.rend(); ++it) {
+        next = emit(*it, next, if_false);
+      }
+      return next;
+    }
+    case Expression::Kind::any: {
+      std::uint32_t next = if_false;
+      for (auto it = expression.operands.rbegin(); it != expression.operands.rend(); ++it) {
+        next = emit(*it, if_true, next);
+      }
+      return next;
+    }
+  }
+  return if_false;
+}
+
+}  // namespace imds::rules

@@ -1,0 +1,290 @@
+#include "expression.h"
+
+#include <array>
+#include <string>
+#include <utility>
+
+namespace imds::rules {
+namespace {
+
+using event::FieldId;
+
+// A keyword is looked for in everything that came from the wire as text. The host and the user
+// agent stand among the headers.
+constexpr std::array kKeywordFields{FieldId::url, FieldId::request_headers,
+                                    FieldId::http_request_method, FieldId::url_domain};
+
+class Builder {
+ public:
+  Builder(const sigma::Rule& rule, AtomTable& atoms) : rule_(rule), atoms_(atoms) {}
+
+  Result<Expression> build() {
+    Expression root = group(false);
+    for (const sigma::Condition& condition : rule_.conditions) {
+      add(root, build(condition, false));
+      if (error_) {
+        return tl::unexpected<Error>(std::move(*error_));
+      }
+    }
+    return root;
+  }
+
+ private:
+  // A conjunction, or seen through a negation a disjunction (De Morgan).
+  static Expression group(bool conjunction) {
+    Expression out;
+    out.kind = conjunction ? Expression::Kind::all : Expression::Kind::any;
+    return out;
+  }
+
+  static void add(Expression& parent, Expression child) {
+    if (child.kind == parent.kind) {
+      for (Expression& operand : child.operands) {
+        parent.operands.push_back(std::move(operand));
+      }
+      return;
+    }
+    parent.operands.push_back(std::move(child));
+  }
+
+  static Expression constant(bool value) {
+    Expression out;
+    out.kind = Expression::Kind::constant;
+    out.value = value;
+    return out;
+  }
+
+  Expression leaf(AtomId atom, bool negated, sigma::Position position) {
+    if (++leaves_ > kMaxLeavesPerRule) {
+      set_error(position, "rule '" + rule_.id + "' makes more than " +
+                              std::to_string(kMaxLeavesPerRule) +
+                              " comparisons; split it or name each selection once");
+    }
+    Expression out;
+    out.kind = Expression::Kind::leaf;
+    out.atom = atom;
+    out.negated = negated;
+    return out;
+  }
+
+  void set_error(sigma::Position position, std::string message) {
+    if (!error_) {
+      error_ = Error{ErrorKind::config, std::move(message), rule_.where(position)};
+    }
+  }
+
+  Expression build(const sigma::Condition& condition, bool negated) {
+    using Kind = sigma::Condition::Kind;
+    switch (condition.kind) {
+      case Kind::selection:
+        return build(rule_.selections[condition.selection], negated);
+      case Kind::negation:
+        return build(condition.operands.front(), !negated);
+      case Kind::conjunction:
+      case Kind::disjunction:
+        break;
+    }
+    Expression out = group((condition.kind == Kind::conjunction) != negated);
+    for (const sigma::Condition& operand : condition.operands) {
+      if (error_) {
+        break;
+      }
+      add(out, build(operand, negated));
+    }
+    return out;
+  }
+
+  Expression build(const sigma::Selection& selection, bool negated) {
+    Expression any = group(negated);
+    for (const std::vector<sigma::FieldMatch>& matches : selection.groups) {
+      Expression all = group(!negated);
+      for (const sigma::FieldMatch& match : matches) {
+        if (error_) {
+          return all;
+        }
+        add(all, build(match, negated != match.negated));
+      }
+      add(any, std::move(all));
+    }
+    return any;
+  }
+
+  Expression build(const sigma::FieldMatch& match, bool negated) {
+    Expression out = group(match.all != negated);
+    for (const sigma::Value& value : match.values) {
+      if (error_) {
+        break;
+      }
+      add(out, match.field ? compare(match, *match.field, match.operation, value, negated)
+                           : keyword(match, value, negated));
+    }
+    return out;
+  }
+
+  Expression keyword(const sigma::FieldMatch& match, const sigma::Value& value, bool negated) {
+    if (value.kind != sigma::Value::Kind::pattern) {
+      return constant(negated);
+    }
+    Expression out = group(negated);
+    for (const FieldId field : kKeywordFields) {
+      add(out, compare(match, field, sigma::Operation::contains, value, negated));
+    }
+    return out;
+  }
+
+  Expression compare(const sigma::FieldMatch& match, FieldId field, sigma::Operation operation,
+                     const sigma::Value& value, bool negated) {
+    if (atoms_.size() >= kMaxAtoms) {
+      set_error(value.position, "more than " + std::to_string(kMaxAtoms) +
+                                    " different comparisons in all rules together");
+    }
+    switch (value.kind) {
+      case sigma::Value::Kind::null:
+        return leaf(atoms_.present(field), !negated, value.position);
+      case sigma::Value::Kind::boolean:
+        return leaf(atoms_.present(field), negated == value.boolean, value.position);
+      case sigma::Value::Kind::number:
+        return leaf(atoms_.number(field, operation, value.number), negated, value.position);
+      case sigma::Value::Kind::prefix:
+        return leaf(atoms_.prefix(field, value.prefix), negated, value.position);
+      case sigma::Value::Kind::pattern:
+        break;
+    }
+    check_size(value);
+    return leaf(atoms_.text(field, operation, match.cased, value.pattern), negated, value.position);
+  }
+
+  void check_size(const sigma::Value& value) {
+    std::size_t bytes = 0;
+    for (const sigma::PatternToken& token : value.pattern.tokens) {
+      bytes += token.kind == sigma::PatternToken::Kind::literal ? token.text.size() : 1;
+    }
+    if (bytes > kMaxPatternTextBytes) {
+      set_error(value.position, "string of " + std::to_string(bytes) + " bytes; the limit is " +
+                                    std::to_string(kMaxPatternTextBytes));
+    }
+  }
+
+  const sigma::Rule& rule_;
+  AtomTable& atoms_;
+  std::size_t leaves_ = 0;
+  std::optional<Error> error_;
+};
+
+Cover make(Cover::Kind kind) {
+  Cover out;
+  out.kind = kind;
+  return out;
+}
+
+Cover cover_leaf(const Expression& leaf, const AtomTable& atoms, event::EventType type,
+                 const AtomCost& cost) {
+  const Outcome known = outcome(atoms[leaf.atom], type);
+  if (known != Outcome::depends) {
+    return make((known == Outcome::always) != leaf.negated ? Cover::Kind::always
+                                                           : Cover::Kind::never);
+  }
+  if (leaf.negated) {
+    return make(Cover::Kind::none);
+  }
+  const std::optional<double> price = cost(leaf.atom);
+  if (!price) {
+    return make(Cover::Kind::none);
+  }
+  Cover out = make(Cover::Kind::indexed);
+  out.cost = *price;
+  out.atoms = {leaf.atom};
+  return out;
+}
+
+// For a conjunction any operand's cover will do: a whole one before a partial, then the cheapest.
+bool is_better(const Cover& a, const Cover& b) {
+  if (a.kind != Cover::Kind::indexed) {
+    return a.kind == Cover::Kind::none && b.kind == Cover::Kind::always;
+  }
+  if (b.kind != Cover::Kind::indexed || a.partial != b.partial) {
+    return b.kind != Cover::Kind::indexed || b.partial;
+  }
+  return a.cost < b.cost;
+}
+
+Cover cover_all(const Expression& expression, const AtomTable& atoms, event::EventType type,
+                const AtomCost& cost, Alternatives alternatives) {
+  Cover best = make(Cover::Kind::always);
+  for (const Expression& operand : expression.operands) {
+    Cover part = cover(operand, atoms, type, cost, alternatives);
+    if (part.kind == Cover::Kind::never) {
+      return part;
+    }
+    if (is_better(part, best)) {
+      best = std::move(part);
+    }
+  }
+  return best;
+}
+
+Cover cover_any(const Expression& expression, const AtomTable& atoms, event::EventType type,
+                const AtomCost& cost, Alternatives alternatives) {
+  Cover sum = make(Cover::Kind::never);
+  bool uncovered = false;
+  for (const Expression& operand : expression.operands) {
+    Cover part = cover(operand, atoms, type, cost, alternatives);
+    switch (part.kind) {
+      case Cover::Kind::never:
+        break;
+      case Cover::Kind::always:
+        if (alternatives == Alternatives::all_indexed) {
+          return part;
+        }
+        uncovered = true;
+        break;
+      case Cover::Kind::none:
+        uncovered = true;
+        break;
+      case Cover::Kind::indexed:
+        sum.kind = Cover::Kind::indexed;
+        sum.cost += part.cost;
+        sum.partial = sum.partial || part.partial;
+        sum.atoms.insert(sum.atoms.end(), part.atoms.begin(), part.atoms.end());
+        break;
+    }
+  }
+  if (uncovered && (alternatives == Alternatives::all_indexed || sum.kind == Cover::Kind::never)) {
+    return make(Cover::Kind::none);
+  }
+  sum.partial = sum.partial || uncovered;
+  return sum;
+}
+
+}  // namespace
+
+Result<Expression> build_expression(const sigma::Rule& rule, AtomTable& atoms) {
+  return Builder(rule, atoms).build();
+}
+
+Cover cover(const Expression& expression, const AtomTable& atoms, event::EventType type,
+            const AtomCost& cost, Alternatives alternatives) {
+  switch (expression.kind) {
+    case Expression::Kind::leaf:
+      return cover_leaf(expression, atoms, type, cost);
+    case Expression::Kind::all:
+      return cover_all(expression, atoms, type, cost, alternatives);
+    case Expression::Kind::any:
+      return cover_any(expression, atoms, type, cost, alternatives);
+    case Expression::Kind::constant:
+      break;
+  }
+  return make(expression.value ? Cover::Kind::always : Cover::Kind::never);
+}
+
+void for_each_leaf(const Expression& expression,
+                   const std::function<void(const Expression&)>& visit) {
+  if (expression.kind == Expression::Kind::leaf) {
+    visit(expression);
+  }
+  for (const Expression& operand : expression.operands) {
+    for_each_leaf(operand, visit);
+  }
+}
+
+}  // namespace imds::rules

@@ -1,0 +1,170 @@
+#include "glob.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace imds::rules {
+namespace {
+
+bool is_continuation(unsigned char byte) {
+  return (byte & 0xc0) == 0x80;
+}
+
+// Bytes of the character at `at` (RFC 3629); 1 for a byte that begins no well-formed sequence.
+std::size_t character_size(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  const unsigned char lead = byte(0);
+  const std::size_t left = text.size() - at;
+  if (lead >= 0xc2 && lead <= 0xdf) {
+    return left >= 2 && is_continuation(byte(1)) ? 2 : 1;
+  }
+  if (lead >= 0xe0 && lead <= 0xef) {
+    if (left < 3 || !is_continuation(byte(1)) || !is_continuation(byte(2))) {
+      return 1;
+    }
+    const bool overlong = lead == 0xe0 && byte(1) < 0xa0;
+    const bool surrogate = lead == 0xed && byte(1) > 0x9f;
+    return overlong || surrogate ? 1 : 3;
+  }
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    if (left < 4 || !is_continuation(byte(1)) || !is_continuation(byte(2)) ||
+        !is_continuation(byte(3))) {
+      return 1;
+    }
+    const bool overlong = lead == 0xf0 && byte(1) < 0x90;
+    const bool too_large = lead == 0xf4 && byte(1) > 0x8f;
+    return overlong || too_large ? 1 : 4;
+  }
+  return 1;
+}
+
+}  // namespace
+
+Glob::Glob(const sigma::Pattern& pattern, sigma::Operation operation, bool cased) : cased_(cased) {
+  using sigma::Operation;
+  using Kind = sigma::PatternToken::Kind;
+  segments_.emplace_back();
+  if (operation == Operation::contains || operation == Operation::ends_with) {
+    add_any_many();
+  }
+  for (const sigma::PatternToken& token : pattern.tokens) {
+    switch (token.kind) {
+      case Kind::literal:
+        add_literal(token.text);
+        break;
+      case Kind::any_one:
+        add_any_one();
+        break;
+      case Kind::any_many:
+        add_any_many();
+        break;
+    }
+  }
+  if (operation == Operation::contains || operation == Operation::starts_with) {
+    add_any_many();
+  }
+  if (segments_.size() > 1) {
+    anchored_start_ = !segments_.front().empty();
+    anchored_end_ = !segments_.back().empty();
+  }
+  std::erase_if(segments_, [](const Segment& segment) { return segment.empty(); });
+}
+
+void Glob::add_literal(std::string_view text) {
+  std::string bytes(text);
+  if (!cased_) {
+    std::transform(bytes.begin(), bytes.end(), bytes.begin(), ascii_lower);
+  }
+  for (const char c : bytes) {
+    segments_.back().push_back(static_cast<unsigned char>(c));
+  }
+  literals_.push_back(std::move(bytes));
+}
+
+void Glob::add_any_one() {
+  segments_.back().push_back(kAnyOne);
+}
+
+void Glob::add_any_many() {
+  segments_.emplace_back();
+}
+
+bool Glob::is_plain_contains() const {
+  return is_contains() && segments_.size() == 1 && literals_.size() == 1 &&
+         literals_.front().size() == segments_.front().size();
+}
+
+std::size_t Glob::match_at(const Segment& segment, std::string_view text, std::size_t at) const {
+  for (const std::uint16_t want : segment) {
+    if (at >= text.size()) {
+      return kNone;
+    }
+    if (want == kAnyOne) {
+      at += character_size(text, at);
+      continue;
+    }
+    const char c = cased_ ? text[at] : ascii_lower(text[at]);
+    if (static_cast<unsigned char>(c) != want) {
+      return kNone;
+    }
+    ++at;
+  }
+  return at;
+}
+
+// Leftmost place at or after `from`, which is the start of a character; the end of the match.
+// Characters never overlap, so leftmost also leaves the most for what follows.
+std::size_t Glob::find(const Segment& segment, std::string_view text, std::size_t from) const {
+  while (from < text.size()) {
+    const std::size_t end = match_at(segment, text, from);
+    if (end != kNone) {
+      return end;
+    }
+    from += segment.front() == kAnyOne ? character_size(text, from) : 1;
+  }
+  return kNone;
+}
+
+bool Glob::ends_with(const Segment& segment, std::string_view text, std::size_t from) const {
+  const bool fixed = std::find(segment.begin(), segment.end(), kAnyOne) == segment.end();
+  if (fixed) {
+    return text.size() - from >= segment.size() &&
+           match_at(segment, text, text.size() - segment.size()) == text.size();
+  }
+  while (from < text.size()) {
+    if (match_at(segment, text, from) == text.size()) {
+      return true;
+    }
+    from += character_size(text, from);
+  }
+  return false;
+}
+
+bool Glob::matches(std::string_view text) const {
+  if (segments_.empty()) {
+    return is_contains() || text.empty();
+  }
+  std::size_t first = 0;
+  std::size_t at = 0;
+  if (anchored_start_) {
+    at = match_at(segments_.front(), text, 0);
+    if (at == kNone) {
+      return false;
+    }
+    first = 1;
+    if (segments_.size() == 1) {
+      return !anchored_end_ || at == text.size();
+    }
+  }
+  const std::size_t last = segments_.size() - (anchored_end_ ? 1 : 0);
+  for (std::size_t i = first; i < last; ++i) {
+    at = find(segments_[i], text, at);
+    if (at == kNone) {
+      return false;
+    }
+  }
+  return !anchored_end_ || ends_with(segments_.back(), text, at);
+}
+
+}  // namespace imds::rules

@@ -1,0 +1,59 @@
+// One string comparison of Sigma: a pattern with wildcards, anchored as its operation asks.
+// `*` is any run of characters, `?` exactly one; a character is a well-formed UTF-8 sequence or
+// else a single byte, so that any bytes from the wire can be compared. Case is ASCII's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sigma/rule.h"
+
+namespace imds::rules {
+
+class Glob {
+ public:
+  Glob() = default;
+  // `operation` is one of equals, contains, starts_with, ends_with.
+  Glob(const sigma::Pattern& pattern, sigma::Operation operation, bool cased);
+
+  // Never allocates. Linear in the text for a pattern without wildcards; at worst text × pattern.
+  [[nodiscard]] bool matches(std::string_view text) const;
+
+  // Begins and ends with `*`: holds wherever in the text the rest stands.
+  [[nodiscard]] bool is_contains() const { return !anchored_start_ && !anchored_end_; }
+  // `contains` of plain bytes: the text matches if and only if it contains the only literal.
+  [[nodiscard]] bool is_plain_contains() const;
+  [[nodiscard]] bool is_anchored() const { return anchored_start_ || anchored_end_; }
+  [[nodiscard]] bool cased() const { return cased_; }
+
+  // The runs of bytes between wildcards, each of which every matching text contains; lower case
+  // unless cased().
+  [[nodiscard]] const std::vector<std::string>& literals() const { return literals_; }
+
+ private:
+  // What stands between two `*`: bytes, or kAnyOne.
+  static constexpr std::uint16_t kAnyOne = 256;
+  using Segment = std::vector<std::uint16_t>;
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+  void add_literal(std::string_view text);
+  void add_any_one();
+  void add_any_many();
+  [[nodiscard]] std::size_t match_at(const Segment& segment, std::string_view text,
+                                     std::size_t at) const;
+  [[nodiscard]] std::size_t find(const Segment& segment, std::string_view text,
+                                 std::size_t from) const;
+  [[nodiscard]] bool ends_with(const Segment& segment, std::string_view text,
+                               std::size_t from) const;
+
+  std::vector<Segment> segments_;  // none empty
+  std::vector<std::string> literals_;
+  bool anchored_start_ = true;
+  bool anchored_end_ = true;
+  bool cased_ = false;
+};
+
+}  // namespace imds::rules

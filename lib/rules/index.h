@@ -1,0 +1,38 @@
+// What can be told of an atom before a request head is parsed: a literal that must stand in the
+// raw bytes, or an address the flow must have.
+//
+// Literals are looked for in plain heads only: `Name:` OWS `value`, one line per header, a target
+// that normalising leaves as it is. The caller parses every other head (http::has_disguise).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "atoms.h"
+
+namespace imds::rules {
+
+struct HeadKey {
+  enum class Kind : std::uint8_t {
+    none,
+    literal,      // `literal` stands in the raw head, ASCII case ignored
+    destination,  // the flow's destination is within the atom's prefix
+    source,       // the flow's source is within the atom's prefix
+    endpoint,     // the flow touches a configured endpoint
+  } kind = Kind::none;
+  std::string literal;  // lower case
+  double cost = 0;      // relative cost of the heads that are parsed for it in vain
+  std::string why_not;  // none: the reason, for people
+};
+
+[[nodiscard]] HeadKey head_key(const Atom& atom, std::size_t min_literal_bytes);
+
+// For raw_match: the literal, in lower case, that the atom needs in the stream's bytes; empty if
+// it is no string comparison on them or its literals are too short.
+[[nodiscard]] std::string raw_key(const Atom& atom, std::size_t min_literal_bytes);
+
+// Relative cost of looking for a literal: long ones are rare in ordinary traffic.
+[[nodiscard]] double literal_cost(const std::string& literal);
+
+}  // namespace imds::rules
