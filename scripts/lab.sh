@@ -30,9 +30,9 @@ mirrored, each direction once, to the interface tap0 in the sensor namespace:
 
 A first run by hand, from the project's folder:
   sudo scripts/lab.sh up
-  sudo scripts/lab.sh run sensor build/release/app/inspector/imds-inspector --config conf/lab.yaml
+  sudo scripts/lab.sh run sensor build/release/app/inspector/imds-inspector --interface tap0
   sudo scripts/lab.sh attack                  (in a second terminal)
-  sudo build/release/app/alerts/imds-alerts follow --format text     (in a third)
+  sudo build/release/app/alerts/imds-alerts follow     (in a third)
   sudo scripts/lab.sh down
 EOF
 }

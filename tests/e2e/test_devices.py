@@ -1,0 +1,123 @@
+"""Ports that are DPDK devices: another process over memif, and a device that always has packets."""
+
+import os
+import socket
+import subprocess
+import uuid
+
+import pytest
+
+import harness
+from harness import alerts_of, read_captures
+
+RECORDING = harness.CAPTURES / "aws-cli-victim.pcap"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def here(**more):
+    """Sections for a run in the machine's own namespace, beside whatever else runs there."""
+    return dict({"metrics": {"listen": "127.0.0.1:%d" % free_port()}}, **more)
+
+
+class Testpmd:
+    """dpdk-testpmd that plays a capture into a memif socket, once told to."""
+
+    def __init__(self, capture, memif_socket):
+        self.process = subprocess.Popen(
+            [
+                "dpdk-testpmd", "--no-huge", "--no-pci", "-m", "256",
+                "--file-prefix", "e2e-" + uuid.uuid4().hex[:8],
+                "--lcores", "0@0,1@%d" % ((os.cpu_count() or 1) - 1),
+                "--vdev", "net_pcap0,rx_pcap=%s" % capture,
+                "--vdev", "net_memif0,role=server,id=0,socket-abstract=no,socket=%s" % memif_socket,
+                "--", "--interactive", "--total-num-mbufs=8192", "--forward-mode=io",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def tell(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+
+
+def test_memif_from_another_dpdk_process(start_inspector, follow, owned, tmp_path):
+    path = tmp_path / "memif.sock"
+    sender = owned(Testpmd(RECORDING, path))
+    harness.wait_for("testpmd's socket", path.exists, 20)
+    device = "net_memif0,role=client,id=0,socket-abstract=no,socket=%s" % path
+    inspector = start_inspector(None, [{"name": "wire", "device": device}], **here())
+    follower = follow(inspector)
+
+    def connected():
+        return inspector.metrics().sum("imds_inspector_port_link_up", port="wire") == 1
+
+    harness.wait_for("the memif connection", connected, 20)
+    sender.tell("start")
+
+    expected = [
+        (alert["imds"]["event"], alert["source"]["ip"], alert["source"]["port"])
+        for alert in alerts_of(read_captures(RECORDING))
+    ]
+    alerts = follower.wait_alerts(len(expected))
+    assert [
+        (alert["imds"]["event"], alert["source"]["ip"], alert["source"]["port"])
+        for alert in alerts
+    ] == expected
+    assert inspector.stop() == 0
+
+
+def test_null_device_at_full_speed(start_inspector):
+    inspector = start_inspector(
+        None, [{"name": "nowhere", "device": "net_null0,size=64"}], **here()
+    )
+    harness.wait_for(
+        "a million packets",
+        lambda: inspector.metrics().sum("imds_inspector_worker_packets_total") > 1_000_000,
+        30,
+    )
+    metrics = inspector.metrics()
+    assert metrics.sum("imds_inspector_alerts_total") == 0
+    assert metrics.sum("imds_inspector_port_last_packet_age_seconds") < 5
+    assert inspector.stop() == 0
+    assert "received" in inspector.stderr.lower()
+
+
+def test_escape_hatch_reaches_dpdk(start_inspector):
+    """What stands after -- is handed to EAL: here both lcores on one CPU."""
+    inspector = start_inspector(
+        None, [{"name": "nowhere", "device": "net_null0"}],
+        more=["--", "--lcores", "0@0,1@0"], **here(),
+    )
+    assert inspector.stop() == 0
+
+
+def test_two_inspectors_side_by_side(start_inspector):
+    first = start_inspector(None, [{"name": "a", "device": "net_null0"}], **here())
+    second = start_inspector(None, [{"name": "b", "device": "net_null0"}], **here())
+    assert first.alive() and second.alive()
+    assert first.stop() == 0 and second.stop() == 0
+
+
+@pytest.mark.parametrize("device", ["net_nosuchdriver0", "net_null0,nosuchoption=1"])
+def test_a_device_dpdk_does_not_know(tmp_path, device):
+    path, _ = harness.live_config(tmp_path, [{"name": "x", "device": device}], **here())
+    done = harness.run(harness.INSPECTOR, "--config", path, timeout=60)
+    assert done.returncode == 4, done.stderr
+    assert device.split(",", maxsplit=1)[0] in done.stderr
