@@ -69,13 +69,10 @@ Result<Config> parse(std::string_view text, const std::string& name) {
   context.folder = folder_of(name);
   Config config;
   // Defaults stand beside the configuration file too.
-  if (!context.folder.empty()) {
-    const std::string beside = context.folder == "/" ? "/" : context.folder + "/";
-    for (std::string& path : config.rules.paths) {
-      path.insert(0, beside);
-    }
-    config.rules.fields.insert(0, beside);
+  for (std::string& path : config.rules.paths) {
+    path = context.beside(path);
   }
+  config.rules.fields = context.beside(config.rules.fields);
   Section file(*tree, {}, context, tree->place);
   read_config(file, config);
   file.finish();

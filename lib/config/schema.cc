@@ -21,10 +21,7 @@ void read_prefix(const Value& value, IpPrefix& out) {
 // Relative to the configuration's folder.
 void read_path(const Value& value, std::string& out) {
   value.text(out, check_not_empty);
-  const std::string& folder = value.context().folder;
-  if (!out.empty() && out.front() != '/' && !folder.empty()) {
-    out = folder + "/" + out;
-  }
+  out = value.context().beside(out);
 }
 
 void read_port(const Value& value, Port& port) {

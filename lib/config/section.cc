@@ -58,6 +58,13 @@ Origin Context::origin(Place place) const {
   return {{file, place.line, place.column}};
 }
 
+std::string Context::beside(const std::string& path) const {
+  if (path.empty() || path.front() == '/' || folder.empty()) {
+    return path;
+  }
+  return folder + (folder.back() == '/' ? "" : "/") + path;
+}
+
 void Value::fail(const std::string& expected) const {
   context_.fail(place_, path_ + ": " + expected + ", got " + got(node_));
 }

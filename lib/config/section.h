@@ -31,6 +31,8 @@ struct Context {
 
   void fail(Place place, std::string message);
   [[nodiscard]] Origin origin(Place place) const;
+  // `path` joined to the folder unless it is absolute or empty.
+  [[nodiscard]] std::string beside(const std::string& path) const;
 };
 
 class Section;

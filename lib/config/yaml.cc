@@ -172,6 +172,14 @@ std::optional<std::size_t> first_unreadable_byte(std::string_view text) {
   return std::nullopt;
 }
 
+// Whether the line around byte `offset` begins with blanks that hold a tab.
+bool is_indented_by_tab(std::string_view text, int offset) {
+  const auto at = std::min(static_cast<std::size_t>(std::max(offset, 0)), text.size());
+  const std::size_t begin = text.substr(0, at).rfind('\n') + 1;  // npos + 1 is 0
+  const std::string_view line = text.substr(begin);
+  return line.substr(0, line.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
+}
+
 }  // namespace
 
 Result<Node> parse_yaml(std::string_view text, const std::string& name) {
@@ -194,8 +202,10 @@ Result<Node> parse_yaml(std::string_view text, const std::string& name) {
   } catch (const YAML::Exception& e) {
     if (!builder.error()) {
       const Place place = place_of(e.mark);
+      const bool tab = is_indented_by_tab(text, e.mark.pos);
       return fail_at(ErrorKind::config, {name, place.line, place.column},
-                     "not valid YAML: " + escape_for_terminal(e.msg));
+                     "not valid YAML: " + escape_for_terminal(e.msg) +
+                         (tab ? "; the line begins with a tab, indent with spaces" : ""));
     }
   }
   if (builder.error()) {

@@ -1,0 +1,248 @@
+// Each mistake a person can make in the file, and the one message it gives. The messages are
+// compared with file, line and column, because that is what the person acts on.
+#include <ostream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+
+namespace imds::config {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string error_of(std::string_view text) {
+  const Result<Config> config = parse(text, "f.yaml");
+  if (config) {
+    return "no error";
+  }
+  EXPECT_EQ(config.error().kind, ErrorKind::config);
+  return config.error().to_string();
+}
+
+struct Mistake {
+  const char* name;
+  const char* yaml;
+  const char* message;  // the beginning, with position
+  friend std::ostream& operator<<(std::ostream& out, const Mistake& m) { return out << m.name; }
+};
+
+class ConfigMistake : public ::testing::TestWithParam<Mistake> {};
+
+TEST_P(ConfigMistake, IsNamedWithItsPlace) {
+  const std::string error = error_of(GetParam().yaml);
+  EXPECT_EQ(error.substr(0, std::string_view(GetParam().message).size()), GetParam().message)
+      << error;
+}
+
+const Mistake kKeys[] = {
+    {"top_level_key_misspelt", "observer:\nworker:\n  count: 1\n",
+     "f.yaml:2:1: unknown key 'worker' at the top level; did you mean 'workers'? Valid keys: "
+     "observer, ports, workers, memory,"},
+    {"nested_key_misspelt", "flow:\n  timeouts:\n    tcp_sin: 1\n",
+     "f.yaml:3:5: unknown key 'tcp_sin' in flow.timeouts; did you mean 'tcp_syn'? Valid keys: "
+     "tcp_syn, tcp_established, tcp_closed, udp"},
+    {"key_of_another_section", "rss: ip\n",
+     "f.yaml:1:1: unknown key 'rss' at the top level; did you mean 'workers.rss'?"},
+    {"key_like_nothing", "log:\n  colour: red\n",
+     "f.yaml:2:3: unknown key 'colour' in log. Valid keys: level"},
+    {"key_of_a_list_element", "ports:\n- name: a\n  interface: e\n  drivr: af_xdp\n",
+     "f.yaml:4:3: unknown key 'drivr' in ports[0]; did you mean 'driver'?"},
+    {"control_character_in_key", "\"a\\x1b[2J\": 1\n", "f.yaml:1:1: unknown key 'a\\x1b[2J' at"},
+    {"key_given_twice", "log:\n  level: info\nmetrics:\nlog:\n  level: debug\n",
+     "f.yaml:4:1: key 'log' is given twice; the first is in line 1"},
+    {"nested_key_given_twice", "flow:\n  capacity: 1024\n  capacity: 2048\n",
+     "f.yaml:3:3: key 'capacity' is given twice; the first is in line 2"},
+    {"tls", "metrics:\n  tls_certificate: x\n",
+     "f.yaml:2:3: metrics.'tls_certificate': metrics are served as plain HTTP; for TLS"},
+};
+
+const Mistake kTypes[] = {
+    {"not_a_map", "- 1\n", "f.yaml:1:1: expected keys and values"},
+    {"section_is_a_text", "flow: big\n", "f.yaml:1:7: flow: expected keys and values, got 'big'"},
+    {"section_is_a_list", "flow:\n- 1\n", "f.yaml:2:1: flow: expected keys and values, got a list"},
+    {"list_is_a_map", "ports:\n  name: a\n", "f.yaml:2:3: ports: expected a list, got keys"},
+    {"list_is_a_text", "rules: {paths: here}\n",
+     "f.yaml:1:16: rules.paths: expected a list, got 'here'"},
+    {"number_is_a_word", "flow:\n  capacity: many\n",
+     "f.yaml:2:13: flow.capacity: expected a whole number from 1024 to 134217728, got 'many'"},
+    {"number_is_quoted", "flow: {capacity: \"2048\"}\n",
+     "f.yaml:1:18: flow.capacity: expected a whole number from 1024 to 134217728, got the text "
+     "'2048'"},
+    {"number_is_a_fraction", "flow: {capacity: 2048.5}\n", "f.yaml:1:18: flow.capacity: expected"},
+    {"number_is_negative", "memory: {limit_mib: -1}\n", "f.yaml:1:21: memory.limit_mib: expected"},
+    {"number_too_small", "flow: {capacity: 1023}\n", "f.yaml:1:18: flow.capacity: expected a"},
+    {"number_too_large", "workers: {count: 129}\n",
+     "f.yaml:1:18: workers.count: expected a whole number from 1 to 128, got '129'"},
+    {"number_beyond_64_bits", "workers: {count: 99999999999999999999}\n",
+     "f.yaml:1:18: workers.count: expected a whole number"},
+    {"number_is_missing", "workers:\n  count:\n  rss: ip\n",
+     "f.yaml:2:3: workers.count: expected a whole number from 1 to 128, got no value"},
+    {"boolean_is_yes", "metrics: {enabled: yes}\n",
+     "f.yaml:1:20: metrics.enabled: expected true or false, got 'yes'"},
+    {"boolean_is_quoted", "metrics: {enabled: 'true'}\n",
+     "f.yaml:1:20: metrics.enabled: expected true or false, got the text 'true'"},
+    {"text_is_a_list", "observer: {hostname: [a]}\n",
+     "f.yaml:1:22: observer.hostname: expected a text, got a list"},
+    {"text_with_control_character", "rules: {fields: \"a\\nb\"}\n",
+     "f.yaml:1:17: rules.fields: expected a text of at most 4096 bytes without control"},
+    {"text_is_empty", "rules: {fields: \"\"}\n",
+     "f.yaml:1:17: rules.fields: expected a text that is not empty"},
+    {"word_not_in_the_list", "log: {level: verbose}\n",
+     "f.yaml:1:14: log.level: expected one of trace, debug, info, warning, error, got 'verbose'"},
+    {"device_is_no_driver", "ports: [{name: a, interface: e, driver: device}]\n",
+     "f.yaml:1:41: ports[0].driver: expected one of af_packet, af_xdp, got 'device'"},
+    {"too_many_elements", "suppress: [{name: a, vlan: [1], source: [1.2.3.4/33]}]\n",
+     "f.yaml:1:42: suppress[0].source[0]: '1.2.3.4/33' is not a prefix: "},
+};
+
+const Mistake kValues[] = {
+    {"prefix_malformed", "endpoints:\n- name: a\n  addresses: [169.254.169.256]\n",
+     "f.yaml:3:15: endpoints[0].addresses[0]: '169.254.169.256' is not a prefix: "},
+    {"prefix_with_host_bits", "suppress: [{name: a, source: [10.1.0.0/8]}]\n",
+     "f.yaml:1:31: suppress[0].source[0]: '10.1.0.0/8' is not a prefix: "},
+    {"prefix_is_a_list", "suppress: [{name: a, source: [[10.1.0.0/16]]}]\n",
+     "f.yaml:1:31: suppress[0].source[0]: expected an address or prefix such as"},
+    {"vlan_zero", "suppress: [{name: a, vlan: [0]}]\n",
+     "f.yaml:1:29: suppress[0].vlan[0]: expected a VLAN id from 1 to 4094, a range such as"},
+    {"vlan_4095", "suppress: [{name: a, vlan: [4095]}]\n", "f.yaml:1:29: suppress[0].vlan[0]: "},
+    {"vlan_range_reversed", "suppress: [{name: a, vlan: [20-10]}]\n",
+     "f.yaml:1:29: suppress[0].vlan[0]: expected a VLAN id"},
+    {"vlan_range_open", "suppress: [{name: a, vlan: [20-]}]\n",
+     "f.yaml:1:29: suppress[0].vlan[0]: expected a VLAN id"},
+    {"listen_without_port", "metrics: {listen: 127.0.0.1}\n",
+     "f.yaml:1:19: metrics.listen: expected an IPv4 address and port such as 127.0.0.1:39254, "
+     "got '127.0.0.1'"},
+    {"listen_on_a_host_name", "metrics: {listen: localhost:39254}\n",
+     "f.yaml:1:19: metrics.listen: expected an IPv4 address and port"},
+    {"listen_port_too_large", "metrics: {listen: 127.0.0.1:65536}\n",
+     "f.yaml:1:19: metrics.listen: expected an IPv4 address and port"},
+    {"listen_on_ipv6", "metrics: {listen: \"[::1]:39254\"}\n",
+     "f.yaml:1:19: metrics.listen: expected an IPv4 address and port such as 127.0.0.1:39254 (the "
+     "metrics' HTTP server knows no IPv6"},
+    {"ring_name_without_slash", "alerts: {ring: {name: alerts}}\n",
+     "f.yaml:1:23: alerts.ring.name: expected '/' and 1 to 64"},
+    {"ring_mode_writable_by_all", "alerts: {ring: {mode: 0666}}\n",
+     "f.yaml:1:23: alerts.ring.mode: expected octal permissions that let only the owner write"},
+    {"ring_mode_not_octal", "alerts: {ring: {mode: 0680}}\n", "f.yaml:1:23: alerts.ring.mode: "},
+    {"file_prefix_with_slash", "eal: {file_prefix: a/b}\n",
+     "f.yaml:1:20: eal.file_prefix: expected 1 to 32 letters, digits"},
+};
+
+const Mistake kPorts[] = {
+    {"port_without_name", "ports:\n- interface: eth0\n",
+     "f.yaml:2:3: ports[0]: a port needs a name"},
+    {"port_name_with_space", "ports:\n- name: my port\n  interface: eth0\n",
+     "f.yaml:2:9: ports[0].name: expected 1 to 32 letters"},
+    {"port_without_hardware", "ports:\n- name: a\n",
+     "f.yaml:2:3: ports[0]: expected either interface (a kernel interface"},
+    {"port_with_both", "ports:\n- {name: a, interface: e, device: net_null0}\n",
+     "f.yaml:2:3: ports[0]: expected either interface"},
+    {"driver_with_device", "ports:\n- {name: a, driver: af_xdp, device: net_null0}\n",
+     "f.yaml:2:3: ports[0]: driver goes with interface"},
+    {"interface_too_long", "ports:\n- {name: a, interface: abcdefghijklmnop}\n",
+     "f.yaml:2:24: ports[0].interface: expected the name of a kernel interface"},
+    {"interface_with_comma", "ports:\n- {name: a, interface: \"e,x=1\"}\n",
+     "f.yaml:2:24: ports[0].interface: expected the name of a kernel interface"},
+    {"device_unknown", "ports:\n- {name: a, device: eth0}\n",
+     "f.yaml:2:21: ports[0].device: expected a PCI address such as 0000:3b:00.0 or a DPDK"},
+    {"device_function_8", "ports:\n- {name: a, device: \"0000:3b:00.8\"}\n",
+     "f.yaml:2:21: ports[0].device: expected a PCI address"},
+    {"mtu_67", "ports:\n- {name: a, interface: e, mtu: 67}\n", "f.yaml:2:3: ports[0]: mtu: "},
+    {"port_name_twice", "ports:\n- {name: a, interface: e}\n- {name: a, interface: f}\n",
+     "f.yaml:3:3: two ports are named 'a'; the other is the port (line 2); give each its own"},
+    {"interface_twice", "ports:\n- {name: a, interface: e}\n- {name: b, interface: e}\n",
+     "f.yaml:3:3: ports 'a' and 'b' both use 'e'"},
+    {"inline_without_peer", "ports:\n- {name: a, interface: e, mode: inline}\n",
+     "f.yaml:2:3: port 'a' is inline and needs a peer"},
+    {"tap_with_peer", "ports:\n- {name: a, interface: e, peer: b}\n",
+     "f.yaml:2:3: port 'a' is a tap and has a peer"},
+    {"peer_unknown",
+     "ports:\n- {name: left, interface: e, mode: inline, peer: rigth}\n"
+     "- {name: right, interface: f, mode: inline, peer: left}\n",
+     "f.yaml:2:3: port 'left' has the peer 'rigth', which is no port; did you mean 'right'?"},
+    {"peer_is_itself", "ports:\n- {name: a, interface: e, mode: inline, peer: a}\n",
+     "f.yaml:2:3: port 'a' is its own peer"},
+    {"peer_is_a_tap",
+     "ports:\n- {name: a, interface: e, mode: inline, peer: b}\n- {name: b, interface: f}\n",
+     "f.yaml:2:3: port 'a' has the peer 'b' (line 3), which must have mode: inline and peer: a"},
+    {"peer_has_another_peer",
+     "ports:\n- {name: a, interface: e, mode: inline, peer: b}\n"
+     "- {name: b, interface: f, mode: inline, peer: c}\n"
+     "- {name: c, interface: g, mode: inline, peer: b}\n",
+     "f.yaml:2:3: port 'a' has the peer 'b' (line 3), which must have mode: inline and peer: a"},
+};
+
+const Mistake kReferences[] = {
+    {"cores_and_count_differ", "workers: {count: 3, cores: [1, 2]}\n",
+     "f.yaml:1:10: workers: count is 3 and cores lists 2; they must agree"},
+    {"core_twice", "workers: {cores: [1, 2, 1]}\n",
+     "f.yaml:1:10: workers.cores: CPU 1 is listed twice"},
+    {"endpoint_without_name", "endpoints: [{addresses: [10.0.0.1]}]\n",
+     "f.yaml:1:13: endpoints[0]: an endpoint needs a name"},
+    {"endpoint_without_addresses", "endpoints: [{name: a}]\n",
+     "f.yaml:1:13: endpoints[0]: an endpoint needs addresses"},
+    {"endpoint_with_empty_addresses", "endpoints: [{name: a, addresses: []}]\n",
+     "f.yaml:1:13: endpoint 'a' has no addresses"},
+    {"endpoint_name_twice",
+     "endpoints:\n- {name: a, addresses: [10.0.0.1]}\n- {name: a, addresses: [10.0.0.2]}\n",
+     "f.yaml:3:3: two endpoints are named 'a'; the other is the endpoint (line 2)"},
+    {"endpoint_address_twice",
+     "endpoints:\n- {name: a, addresses: [10.0.0.1]}\n- {name: b, addresses: [10.0.0.1/32]}\n",
+     "f.yaml:3:3: endpoint 'b': 10.0.0.1/32 already belongs to endpoint 'a'"},
+    {"suppression_without_name", "suppress: [{vlan: [1]}]\n",
+     "f.yaml:1:12: suppress[0]: a suppression needs a name"},
+    {"suppression_without_criterion", "suppress: [{name: a}]\n",
+     "f.yaml:1:12: suppression 'a' has no criterion and would hide everything"},
+    {"suppression_with_empty_criterion", "suppress: [{name: a, source: []}]\n",
+     "f.yaml:1:12: suppression 'a' has no criterion and would hide everything"},
+    {"suppression_name_twice", "suppress: [{name: a, vlan: [1]}, {name: a, vlan: [2]}]\n",
+     "f.yaml:1:34: two suppressions are named 'a'"},
+    {"suppression_of_an_unknown_endpoint", "suppress: [{name: a, endpoint: [aws-imds-ip4]}]\n",
+     "f.yaml:1:12: suppression 'a' names the endpoint 'aws-imds-ip4', which is not configured; "
+     "did you mean 'aws-imds-ipv4'?"},
+};
+
+std::string name_of(const ::testing::TestParamInfo<Mistake>& info) {
+  return info.param.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Keys, ConfigMistake, ::testing::ValuesIn(kKeys), name_of);
+INSTANTIATE_TEST_SUITE_P(Types, ConfigMistake, ::testing::ValuesIn(kTypes), name_of);
+INSTANTIATE_TEST_SUITE_P(Values, ConfigMistake, ::testing::ValuesIn(kValues), name_of);
+INSTANTIATE_TEST_SUITE_P(Ports, ConfigMistake, ::testing::ValuesIn(kPorts), name_of);
+INSTANTIATE_TEST_SUITE_P(References, ConfigMistake, ::testing::ValuesIn(kReferences), name_of);
+
+TEST(ConfigErrors, OfSeveralTheFirstInTheFileIsReported) {
+  // The schema asks for `flow` before `log`, and unknown keys last.
+  EXPECT_THAT(error_of("log: {level: x}\nflow: {capacity: y}\n"), HasSubstr("f.yaml:1:"));
+  EXPECT_THAT(error_of("nonsense: 1\nflow: {capacity: y}\n"), HasSubstr("unknown key"));
+  EXPECT_THAT(error_of("flow: {capacity: y, unknown: 1}\n"), HasSubstr("flow.capacity"));
+}
+
+TEST(ConfigErrors, TooManyPorts) {
+  std::string text = "ports:\n";
+  for (std::size_t i = 0; i <= kMaxPorts; ++i) {
+    text += "- {name: p" + std::to_string(i) + ", interface: e" + std::to_string(i) + "}\n";
+  }
+  EXPECT_THAT(error_of(text), HasSubstr("ports: expected at most 64 elements, got 65"));
+}
+
+TEST(ConfigErrors, LongTextsAreCutInMessages) {
+  const std::string error = error_of("log: {level: " + std::string(5000, 'x') + "}\n");
+  EXPECT_LT(error.size(), 200u);
+}
+
+TEST(ConfigErrors, ListenAddressFromTheCommandLine) {
+  EXPECT_EQ(parse_listen_address("0.0.0.0:0").value().to_string(), "0.0.0.0:0");
+  for (const char* wrong : {"", ":", "1.2.3.4:", ":80", "1.2.3.4:80:80", "1.2.3.4:+80", "::1",
+                            "1.2.3.4:0x50", "1.2.3:80", "fd00::1:80", "https://1.2.3.4:80"}) {
+    const Result<ListenAddress> address = parse_listen_address(wrong);
+    ASSERT_FALSE(address) << wrong;
+    EXPECT_EQ(address.error().kind, ErrorKind::config);
+  }
+}
+
+}  // namespace
+}  // namespace imds::config

@@ -1,0 +1,196 @@
+// What a configuration that is right becomes.
+#include <cstdio>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+
+namespace imds::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Config parsed(std::string_view text, const std::string& name = "inspector.yaml") {
+  Result<Config> config = parse(text, name);
+  EXPECT_TRUE(config) << config.error().to_string();
+  return config.value_or(Config{});
+}
+
+TEST(ConfigLoad, EmptyTextIsEveryDefault) {
+  EXPECT_EQ(parsed(""), Config{});
+  EXPECT_EQ(parsed("# nothing but a comment\n"), Config{});
+  EXPECT_EQ(parsed("---\n"), Config{});
+  EXPECT_EQ(parsed("ports:\nworkers:\nflow:\n  key:\n"), Config{});
+}
+
+TEST(ConfigLoad, DefaultEndpointsAreTheTwoAwsAddresses) {
+  const Config config;
+  ASSERT_EQ(config.endpoints.size(), 2u);
+  EXPECT_EQ(config.endpoints[0].name, "aws-imds-ipv4");
+  EXPECT_EQ(config.endpoints[0].addresses.at(0).to_string(), "169.254.169.254/32");
+  EXPECT_EQ(config.endpoints[1].name, "aws-imds-ipv6");
+  EXPECT_EQ(config.endpoints[1].addresses.at(0).to_string(), "fd00:ec2::254/128");
+}
+
+TEST(ConfigLoad, EveryScalarIsRead) {
+  const Config config = parsed(R"(
+observer: {hostname: sensor-7.example}
+workers: {rss: 5tuple, cores: [2, 4]}
+memory: {hugepages: required, limit_mib: 2048}
+eal: {file_prefix: second, extra_arguments: ["--log-level=pmd:8", -v]}
+rules: {paths: [/opt/rules, mine.yml], fields: /opt/fields.yaml}
+flow:
+  capacity: 4096
+  timeouts: {tcp_syn: 1, tcp_established: 2, tcp_closed: 3, udp: 4}
+  key: {vlan: false, vni: false}
+inspect: {head_bytes_max: 2048, raw_scan_bytes: 0, arena_mib: 2}
+alerts:
+  ring: {name: /other, records: 64, mode: 0600}
+  redact_query_parameters: [pin]
+  finding_ring_records: 128
+metrics: {enabled: false, listen: "127.0.0.2:1234"}
+log: {level: trace}
+)");
+  EXPECT_EQ(config.observer.hostname, "sensor-7.example");
+  EXPECT_EQ(config.workers.count, 2) << "as many as cores";
+  EXPECT_THAT(config.workers.cores, ElementsAre(2, 4));
+  EXPECT_EQ(config.workers.rss, RssMode::five_tuple);
+  EXPECT_EQ(config.memory.hugepages, HugePages::required);
+  EXPECT_EQ(config.memory.limit_mib, 2048u);
+  EXPECT_EQ(config.eal.file_prefix, "second");
+  EXPECT_THAT(config.eal.extra_arguments, ElementsAre("--log-level=pmd:8", "-v"));
+  EXPECT_THAT(config.rules.paths, ElementsAre("/opt/rules", "mine.yml"));
+  EXPECT_EQ(config.rules.fields, "/opt/fields.yaml");
+  EXPECT_EQ(config.flow.capacity, 4096u);
+  EXPECT_EQ(config.flow.timeouts.tcp_syn_seconds, 1u);
+  EXPECT_EQ(config.flow.timeouts.tcp_established_seconds, 2u);
+  EXPECT_EQ(config.flow.timeouts.tcp_closed_seconds, 3u);
+  EXPECT_EQ(config.flow.timeouts.udp_seconds, 4u);
+  EXPECT_FALSE(config.flow.key.vlan);
+  EXPECT_FALSE(config.flow.key.vni);
+  EXPECT_EQ(config.inspect.head_bytes_max, 2048u);
+  EXPECT_EQ(config.inspect.raw_scan_bytes, 0u);
+  EXPECT_EQ(config.inspect.arena_mib, 2u);
+  EXPECT_EQ(config.alerts.ring.name, "/other");
+  EXPECT_EQ(config.alerts.ring.records, 64u);
+  EXPECT_EQ(config.alerts.ring.mode, 0600u);
+  EXPECT_THAT(config.alerts.redact_query_parameters, ElementsAre("pin"));
+  EXPECT_EQ(config.alerts.finding_ring_records, 128u);
+  EXPECT_FALSE(config.metrics.enabled);
+  EXPECT_EQ(config.metrics.listen.to_string(), "127.0.0.2:1234");
+  EXPECT_EQ(config.log.level, LogLevel::trace);
+}
+
+TEST(ConfigLoad, PortsOfEachKind) {
+  const Config config = parsed(R"(ports:
+  - {name: a, interface: eth1}
+  - {name: b, interface: eth2, driver: af_xdp, promiscuous: false}
+  - name: c
+    device: 0000:3b:00.0
+    mode: inline
+    peer: d
+    rx_descriptors: 4096
+    tx_descriptors: 1024
+    mtu: 9000
+  - {name: d, device: "net_memif0,role=client,id=0", mode: inline, peer: c}
+)");
+  ASSERT_EQ(config.ports.size(), 4u);
+  EXPECT_EQ(config.ports[0].driver, PortDriver::af_packet);
+  EXPECT_EQ(config.ports[0].interface, "eth1");
+  EXPECT_EQ(config.ports[0].mode, PortMode::tap);
+  EXPECT_TRUE(config.ports[0].promiscuous);
+  EXPECT_EQ(config.ports[0].rx_descriptors, 0);
+  EXPECT_EQ(config.ports[1].driver, PortDriver::af_xdp);
+  EXPECT_FALSE(config.ports[1].promiscuous);
+  EXPECT_EQ(config.ports[2].driver, PortDriver::device);
+  EXPECT_EQ(config.ports[2].device, "0000:3b:00.0");
+  EXPECT_EQ(config.ports[2].mode, PortMode::inline_pair);
+  EXPECT_EQ(config.ports[2].peer, "d");
+  EXPECT_EQ(config.ports[2].rx_descriptors, 4096);
+  EXPECT_EQ(config.ports[2].tx_descriptors, 1024);
+  EXPECT_EQ(config.ports[2].mtu, 9000);
+  EXPECT_EQ(config.ports[2].where.position.line, 4);
+  EXPECT_EQ(config.ports[3].device, "net_memif0,role=client,id=0");
+}
+
+TEST(ConfigLoad, EndpointsOfYourOwnReplaceTheDefault) {
+  const Config config = parsed(
+      "endpoints:\n- {name: ecs, addresses: [169.254.170.2]}\n"
+      "- {name: lab, addresses: [192.0.2.0/24, \"2001:db8::/32\"]}\n");
+  ASSERT_EQ(config.endpoints.size(), 2u);
+  EXPECT_EQ(config.endpoints[0].addresses.at(0).to_string(), "169.254.170.2/32");
+  EXPECT_EQ(config.endpoints[1].addresses.at(1).to_string(), "2001:db8::/32");
+}
+
+TEST(ConfigLoad, SuppressionCriteria) {
+  const Config config = parsed(R"(suppress:
+  - {name: s, source: [10.0.0.0/8], vlan: [7, 100-199, untagged], endpoint: [aws-imds-ipv6]}
+)");
+  ASSERT_EQ(config.suppress.size(), 1u);
+  const Suppression& s = config.suppress[0];
+  EXPECT_EQ(s.name, "s");
+  EXPECT_EQ(s.source.at(0).to_string(), "10.0.0.0/8");
+  EXPECT_THAT(s.vlan, ElementsAre(VlanRange{7, 7}, VlanRange{100, 199}, VlanRange{0, 0}));
+  EXPECT_THAT(s.endpoint, ElementsAre("aws-imds-ipv6"));
+}
+
+TEST(ConfigLoad, RelativePathsStandBesideTheFile) {
+  EXPECT_THAT(parsed("", "/etc/x/inspector.yaml").rules.paths, ElementsAre("/etc/x/rules"));
+  EXPECT_EQ(parsed("", "/etc/x/inspector.yaml").rules.fields, "/etc/x/fields.yaml");
+  EXPECT_THAT(parsed("rules: {paths: [a, /b]}", "conf/inspector.yaml").rules.paths,
+              ElementsAre("conf/a", "/b"));
+  EXPECT_THAT(parsed("rules: {paths: [a]}", "/inspector.yaml").rules.paths, ElementsAre("/a"));
+}
+
+TEST(ConfigLoad, FilesThatCannotBeRead) {
+  const Result<Config> missing = load_file("/nonexistent/inspector.yaml");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().kind, ErrorKind::config);
+  EXPECT_EQ(
+      missing.error().to_string(),
+      "/nonexistent/inspector.yaml: cannot read the configuration: No such file or directory");
+
+  const Result<Config> folder = load_file(::testing::TempDir());
+  ASSERT_FALSE(folder);
+  EXPECT_THAT(folder.error().message, HasSubstr("it is a folder"));
+}
+
+TEST(ConfigLoad, FileOnDisk) {
+  const std::string path = ::testing::TempDir() + "config_load_test.yaml";
+  std::ofstream(path) << "workers:\n  count: 3\n";
+  const Result<Config> config = load_file(path);
+  std::remove(path.c_str());
+  ASSERT_TRUE(config) << config.error().to_string();
+  EXPECT_EQ(config->workers.count, 3);
+}
+
+TEST(ConfigLoad, ChangedConfigurationIsValidatedAgain) {
+  Config config = parsed("");
+  Port port;
+  port.name = "tap0";
+  port.interface = "eth1";
+  config.ports = {port, port};
+  const Status twice = validate(config);
+  ASSERT_FALSE(twice);
+  EXPECT_THAT(twice.error().message, HasSubstr("two ports are named 'tap0'"));
+
+  config.ports = {port};
+  config.metrics.listen.address = IpAddress::v4(0);
+  ASSERT_TRUE(validate(config));
+  ASSERT_TRUE(validate(config));
+  EXPECT_EQ(config.warnings.size(), 1u) << "replaced, not added to";
+}
+
+TEST(ConfigLoad, NamesOfEnumerators) {
+  EXPECT_EQ(name(PortDriver::device), "device");
+  EXPECT_EQ(name(PortMode::inline_pair), "inline");
+  EXPECT_EQ(name(RssMode::five_tuple), "5tuple");
+  EXPECT_EQ(name(HugePages::automatic), "auto");
+  EXPECT_EQ(name(LogLevel::error), "error");
+}
+
+}  // namespace
+}  // namespace imds::config

@@ -1,0 +1,134 @@
+// conf/inspector.yaml as shipped: it means the defaults, shows every key with its default, and its
+// commented examples work. Walks the schema, so that a new key cannot be forgotten.
+#include <algorithm>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <yaml-cpp/yaml.h>
+
+#include "config/load.h"
+
+namespace imds::config {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::string kShipped = std::string(CONF_FOLDER) + "/inspector.yaml";
+
+std::string shipped_text() {
+  std::ifstream in(kShipped);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+// The file with the '#' removed from the lines of its examples.
+std::string with_examples() {
+  std::string text;
+  for (const std::string& line : lines_of(shipped_text())) {
+    static const std::regex kExample("#  (- |# |  [a-z_]+: ).*");
+    text += (std::regex_match(line, kExample) ? line.substr(1) : line) + "\n";
+  }
+  return text;
+}
+
+// Every key below `node` as schema_keys() writes it.
+void collect_keys(const YAML::Node& node, const std::string& path, std::set<std::string>& keys) {
+  if (node.IsSequence()) {
+    for (const YAML::Node& item : node) {
+      collect_keys(item, path + "[]", keys);
+    }
+  } else if (node.IsMap()) {
+    for (const auto& entry : node) {
+      const std::string key = (path.empty() ? "" : path + ".") + entry.first.as<std::string>();
+      keys.insert(key);
+      collect_keys(entry.second, key, keys);
+    }
+  }
+}
+
+TEST(ShippedConfig, MeansTheDefaults) {
+  const Result<Config> config = parse(shipped_text(), "inspector.yaml");
+  ASSERT_TRUE(config) << config.error().to_string();
+  EXPECT_EQ(*config, Config{});
+  EXPECT_TRUE(config->warnings.empty());
+}
+
+TEST(ShippedConfig, LoadsFromItsFolder) {
+  const Result<Config> config = load_file(kShipped);
+  ASSERT_TRUE(config) << config.error().to_string();
+  EXPECT_EQ(config->rules.paths.at(0), std::string(CONF_FOLDER) + "/rules");
+}
+
+TEST(ShippedConfig, ShowsEveryKeyOfTheSchema) {
+  std::set<std::string> shown;
+  collect_keys(YAML::Load(with_examples()), "", shown);
+  const std::vector<std::string> schema = schema_keys();
+  EXPECT_GT(schema.size(), 50u);
+  EXPECT_EQ(shown, std::set<std::string>(schema.begin(), schema.end()));
+}
+
+TEST(ShippedConfig, ShowsEveryKeyOutsideListsUncommented) {
+  std::set<std::string> shown;
+  collect_keys(YAML::Load(shipped_text()), "", shown);
+  for (const std::string& key : schema_keys()) {
+    if (key.find("[]") == std::string::npos) {
+      EXPECT_TRUE(shown.contains(key)) << key;
+    }
+  }
+}
+
+TEST(ShippedConfig, CommentsTellTheDefaultOfEveryScalar) {
+  std::string comment;
+  int scalars = 0;
+  for (const std::string& line : lines_of(shipped_text())) {
+    static const std::regex kScalar(" +([a-z_0-9]+): (.+)");
+    std::smatch match;
+    if (line.find_first_not_of(' ') != std::string::npos &&
+        line[line.find_first_not_of(' ')] == '#') {
+      comment += " " + line.substr(line.find('#') + 1);
+    } else if (std::regex_match(line, match, kScalar)) {
+      if (match[1] != "addresses") {
+        const std::string words = std::regex_replace(comment, std::regex("\\s+"), " ");
+        EXPECT_THAT(words, HasSubstr("Default: " + match[2].str())) << line;
+        ++scalars;
+      }
+      comment.clear();
+    } else {
+      comment.clear();
+    }
+  }
+  EXPECT_GT(scalars, 20);
+}
+
+TEST(ShippedConfig, ExamplesWork) {
+  const Result<Config> config = parse(with_examples(), "inspector.yaml");
+  ASSERT_TRUE(config) << config.error().to_string();
+  EXPECT_EQ(config->ports.size(), 4u);
+  EXPECT_EQ(config->suppress.size(), 3u);
+  EXPECT_TRUE(config->warnings.empty()) << config->warnings.front().to_string();
+}
+
+TEST(ShippedConfig, LinesFitTheScreen) {
+  for (const std::string& line : lines_of(shipped_text())) {
+    EXPECT_LE(line.size(), 100u) << line;
+  }
+}
+
+}  // namespace
+}  // namespace imds::config
