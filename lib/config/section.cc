@@ -203,6 +203,7 @@ void Section::finish() const {
       message += ".";
     }
     context_.fail(entry.key_place, message + " Valid keys: " + join(known_));
+    return;  // the first is enough
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <sstream>
+#include <unordered_map>
 #include <utility>
 
 #include <yaml-cpp/eventhandler.h>
@@ -79,6 +80,7 @@ class TreeBuilder : public YAML::EventHandler {
     bool has_key = false;  // a map's key was read and waits for its value
     std::string key;
     Place key_place;
+    std::unordered_map<std::string, int> key_lines;
   };
 
   void fail(Place place, std::string message) {
@@ -140,12 +142,11 @@ class TreeBuilder : public YAML::EventHandler {
       fail(node.place, "expected a key (a plain word) before the colon");
       return;
     }
-    for (const Entry& entry : level.node.entries) {
-      if (entry.key == node.text) {
-        fail(node.place, "key " + quote(node.text) + " is given twice; the first is in line " +
-                             std::to_string(entry.key_place.line));
-        return;
-      }
+    const auto [first, is_new] = level.key_lines.try_emplace(node.text, node.place.line);
+    if (!is_new) {
+      fail(node.place, "key " + quote(node.text) + " is given twice; the first is in line " +
+                           std::to_string(first->second));
+      return;
     }
     level.has_key = true;
     level.key = std::move(node.text);
