@@ -1,0 +1,121 @@
+#include "event/finding.h"
+
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace imds::event {
+namespace {
+
+std::unique_ptr<Finding> stale_finding() {
+  auto finding = std::make_unique<Finding>();
+  std::memset(static_cast<void*>(finding.get()), 0xa5, sizeof *finding);  // a reused ring slot
+  return finding;
+}
+
+TEST(Fill, CopiesEverythingAnAlertNeeds) {
+  const std::string method = "PUT";
+  Event event;
+  event.type = EventType::http_request;
+  event.time = {1'760'000'000'123'456'789};
+  event.ordinal = 3;
+  event.is_test = true;
+  event.flow.source = {IpAddress::v4(0x0a000007), 40123, {}};
+  event.flow.source.mac.bytes = {2, 0, 0, 0, 0, 1};
+  event.flow.destination = {*IpAddress::parse("fd00:ec2::254"), 80, {}};
+  event.flow.ip_protocol = 6;
+  event.flow.vlans = {100, 7};
+  event.flow.vlan_count = 2;
+  event.flow.visibility = kMidStream;
+  event.flow.ingress_port = 4;
+  event.flow.endpoint = "aws-imds-v6";
+  event.http.method = method;
+  event.http.target = {"/latest/%61pi/token", "/latest/api/token"};
+  event.http.path = {"/latest/%61pi/token", "/latest/api/token"};
+  event.http.domain = {"EXAMPLE", "example"};
+  event.http.user_agent = "aws-sdk-crt/aws-imds-client";
+  event.http.version = "1.1";
+
+  const auto finding = stale_finding();
+  fill(*finding, event);
+  EXPECT_EQ(finding->time, event.time);
+  EXPECT_EQ(finding->type, EventType::http_request);
+  EXPECT_EQ(finding->ordinal, 3u);
+  EXPECT_TRUE(finding->is_test);
+  EXPECT_EQ(finding->source.ip, event.flow.source.ip);
+  EXPECT_EQ(finding->source.port, 40123);
+  EXPECT_EQ(finding->source.mac, event.flow.source.mac);
+  EXPECT_EQ(finding->destination.ip, event.flow.destination.ip);
+  EXPECT_EQ(finding->ip_protocol, 6);
+  EXPECT_EQ(finding->vlan_count, 2);
+  EXPECT_EQ(finding->vlans[1], 7);
+  EXPECT_EQ(finding->visibility, kMidStream);
+  EXPECT_EQ(finding->ingress_port, 4);
+  EXPECT_EQ(finding->endpoint.view(), "aws-imds-v6");
+  EXPECT_EQ(finding->method.view(), "PUT");
+  EXPECT_EQ(finding->target.view(), "/latest/%61pi/token");
+  EXPECT_EQ(finding->path.view(), "/latest/api/token");
+  EXPECT_EQ(finding->domain.view(), "example");
+  EXPECT_EQ(finding->user_agent.view(), "aws-sdk-crt/aws-imds-client");
+  EXPECT_EQ(finding->http_version.view(), "1.1");
+}
+
+TEST(Fill, LeavesNothingOfTheSlotsFormerText) {
+  Event event;
+  event.type = EventType::connection;
+  const auto finding = stale_finding();
+  fill(*finding, event);
+  EXPECT_TRUE(finding->endpoint.empty());
+  EXPECT_TRUE(finding->method.empty());
+  EXPECT_TRUE(finding->target.empty());
+  EXPECT_TRUE(finding->path.empty());
+  EXPECT_TRUE(finding->domain.empty());
+  EXPECT_TRUE(finding->user_agent.empty());
+  EXPECT_TRUE(finding->http_version.empty());
+  EXPECT_FALSE(finding->target.truncated);
+  EXPECT_EQ(finding->vlan_count, 0);
+  EXPECT_FALSE(finding->is_test);
+}
+
+TEST(Fill, LeavesRulesAndWorkerToTheCaller) {
+  const auto finding = stale_finding();
+  finding->worker = 2;
+  finding->rule_count = 1;
+  finding->rules[0] = 17;
+  finding->rules_truncated = true;
+  finding->ruleset_generation = 9;
+  fill(*finding, Event());
+  EXPECT_EQ(finding->worker, 2);
+  EXPECT_EQ(finding->rule_count, 1);
+  EXPECT_EQ(finding->rules[0], 17);
+  EXPECT_TRUE(finding->rules_truncated);
+  EXPECT_EQ(finding->ruleset_generation, 9u);
+}
+
+TEST(Fill, LongTextKeepsItsBeginningAndSaysSo) {
+  const std::string target = "/" + std::string(5000, 'a');
+  Event event;
+  event.type = EventType::http_request;
+  event.http.target = {target, target};
+  const auto finding = stale_finding();
+  fill(*finding, event);
+  EXPECT_TRUE(finding->target.truncated);
+  EXPECT_EQ(finding->target.view(), target.substr(0, 1024));
+}
+
+TEST(Fill, RawBytesAreNotCopied) {
+  // They are whatever the stream held, secrets included.
+  Event event;
+  event.type = EventType::raw_match;
+  event.raw = "X-aws-ec2-metadata-token: SECRET";
+  const auto finding = std::make_unique<Finding>();
+  fill(*finding, event);
+  std::string bytes(sizeof *finding, '\0');
+  std::memcpy(bytes.data(), finding.get(), sizeof *finding);
+  EXPECT_EQ(bytes.find("SECRET"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace imds::event
