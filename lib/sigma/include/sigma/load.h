@@ -2,7 +2,7 @@
 // error of kind `config` with file, line, column and what was expected, and no rule is returned.
 //
 // Limits, each an error when passed: 10 MiB a file, 1,000,000 YAML nodes a file (aliases count as
-// often as they are used), YAML nesting 32, condition nesting kMaxConditionDepth.
+// often as they are used), YAML nesting 32, conditions of 16 KiB, and the kMax… of rule.h.
 //
 // Threads: any; nothing is shared. Load time only: allocates freely.
 #pragma once

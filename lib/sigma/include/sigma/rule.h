@@ -95,9 +95,9 @@ struct Value {
 };
 
 // One line of a selection: a field (or, without one, a keyword: anywhere in the event) compared
-// with values. Holds if any value does, or with `all` if every value does. `negated` (modifier neq):
-// holds if the field is present and no value does; never together with `all`, `exists` or an order.
-// Comparing text ignores ASCII case unless `cased`.
+// with values. Holds if any value does, or with `all` if every value does. `negated` (modifier
+// neq): holds if the field is present and no value does; never together with `all`, `exists` or an
+// order. Comparing text ignores ASCII case unless `cased`.
 //
 // Which kinds of values stand under which operation:
 //   equals                               text field or keyword: pattern or null
@@ -134,6 +134,9 @@ struct Condition {
   Position position;
 };
 inline constexpr std::size_t kMaxConditionDepth = 64;
+inline constexpr std::size_t kMaxConditionNodes =
+    10'000;  // references to selections, quantifiers resolved
+inline constexpr std::size_t kMaxSelections = 1'000;  // of one rule
 
 // Empty text: not given.
 struct Logsource {
