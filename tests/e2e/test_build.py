@@ -66,3 +66,31 @@ def test_dependencies_are_listed_without_installing():
     done = run(harness.ROOT / "scripts/install-deps.sh", "--tests", "--list")
     assert done.returncode == 0
     assert {"libdpdk-dev", "prometheus", "python3-pytest"} <= set(done.stdout.split())
+
+
+def test_installation_is_complete_and_its_header_is_plain_c(tmp_path):
+    """What a third party builds against: the ring's header alone, in C11 and in C++."""
+    done = run(
+        "meson", "install", "-C", harness.BUILD, "--no-rebuild", "--destdir", tmp_path, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    installed = {path.name: path for path in tmp_path.rglob("*") if path.is_file()}
+    assert {
+        "imds-inspector", "imds-alerts", "inspector.yaml", "fields.yaml",
+        "aws_imds_metadata_access.yml", "imds_alert_ring.h",
+    } <= set(installed)
+    header = installed["imds_alert_ring.h"]
+    for compiler, standard, name in (("gcc", "c11", "user.c"), ("g++", "c++17", "user.cc")):
+        user = tmp_path / name
+        user.write_text(
+            '#include "imds_alert_ring.h"\n'
+            "int main(void) { return sizeof(struct imds_alert_record) == IMDS_ALERT_RECORD_SIZE"
+            " ? 0 : 1; }\n"
+        )
+        program = tmp_path / (name + ".out")
+        done = run(
+            compiler, "-std=" + standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+            "-I", header.parent, user, "-o", program,
+        )
+        assert done.returncode == 0, done.stderr
+        assert run(program).returncode == 0

@@ -27,6 +27,8 @@ def here(**more):
 class Testpmd:
     """dpdk-testpmd that plays a capture into a memif socket, once told to."""
 
+    __test__ = False  # for pytest: its name only looks like a test's
+
     def __init__(self, capture, memif_socket):
         self.process = subprocess.Popen(
             [
