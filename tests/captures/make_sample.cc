@@ -201,6 +201,13 @@ void requests_elsewhere(Day& day) {
                           "169.254.169.254"))
               .server(kEmptyAnswer)
               .fin());
+
+  // A protocol that is not HTTP: found in the raw bytes.
+  day.add(TcpSession(day.next("10.2.0.8", "10.8.0.9", 7777))
+              .handshake()
+              .client("\x01\x02\x7f relay 169.254.169.254 /latest/api/token\n")
+              .server("\x01\x03\x7f ok\n")
+              .fin());
 }
 
 // --- What must not alert ---

@@ -79,6 +79,7 @@ def test_what_each_case_of_the_sample_raises():
                 "http://user:REDACTED@169.254.169.254/latest/meta-data/?token=REDACTED",
             )
         ],
+        "10.2.0.8": [("raw_match", None)],
     }
     tags = {alert["source"]["ip"]: field(alert, "network.vlan.id") for alert in alerts}
     assert tags["10.1.0.1"] is None
