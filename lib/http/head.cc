@@ -1,1 +1,256 @@
 #include "http/head.h"
+
+#include <algorithm>
+
+#include "fields.h"
+#include "http/probe.h"
+#include "text.h"
+
+namespace imds::http {
+
+namespace {
+
+// Bounded writing: what does not fit is left out, and said.
+class TextWriter {
+ public:
+  explicit TextWriter(std::span<char> buffer) : buffer_(buffer) {}
+
+  void put(std::string_view text) {
+    const std::size_t count = std::min(text.size(), buffer_.size() - size_);
+    if (count > 0) {
+      std::memcpy(buffer_.data() + size_, text.data(), count);
+    }
+    size_ += count;
+    truncated_ = truncated_ || count < text.size();
+  }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool truncated() const { return truncated_; }
+  [[nodiscard]] std::string_view from(std::size_t start) const {
+    return {buffer_.data() + start, size_ - start};
+  }
+
+ private:
+  std::span<char> buffer_;
+  std::size_t size_ = 0;
+  bool truncated_ = false;
+};
+
+// All but the array of kept headers, whose 4 KiB need no clearing.
+void clear(HeaderBlock& fields) {
+  fields.bytes = {};
+  fields.kept_count = 0;
+  fields.count = 0;
+  fields.host = fields.user_agent = fields.server = fields.upgrade = fields.content_type = {};
+  fields.framing = {};
+  fields.folded = fields.blank_before_colon = fields.bare_lf = false;
+  fields.repeated_host = fields.unfold_truncated = false;
+  fields.malformed = 0;
+}
+
+// An empty value is present all the same: a view that is not null.
+std::string_view present(std::string_view value) {
+  return value.data() == nullptr ? std::string_view("", 0) : value;
+}
+
+void keep_first(std::string_view& slot, std::string_view value) {
+  if (slot.data() == nullptr) {
+    slot = value;
+  }
+}
+
+void note_known(const Header& header, HeaderBlock& out) {
+  switch (header.name.size()) {
+    case 4:
+      if (iequals(header.name, "host")) {
+        out.repeated_host =
+            out.repeated_host || (out.host.data() != nullptr && out.host != header.value);
+        keep_first(out.host, header.value);
+      }
+      break;
+    case 6:
+      if (iequals(header.name, "server")) {
+        keep_first(out.server, header.value);
+      }
+      break;
+    case 7:
+      if (iequals(header.name, "upgrade")) {
+        keep_first(out.upgrade, header.value);
+      }
+      break;
+    case 10:
+      if (iequals(header.name, "user-agent")) {
+        keep_first(out.user_agent, header.value);
+      }
+      break;
+    case 12:
+      if (iequals(header.name, "content-type")) {
+        keep_first(out.content_type, header.value);
+      }
+      break;
+    default:
+      break;
+  }
+  note_framing(header.name, header.value, out.framing);
+}
+
+// The value with its folds replaced by one blank each (RFC 9112, 5.2).
+std::string_view unfold(std::string_view value, std::string_view continuation,
+                        TextWriter& scratch) {
+  const std::size_t start = scratch.size();
+  scratch.put(value);
+  for_each_folded(continuation, [&scratch, start](std::string_view part) {
+    if (scratch.size() > start) {
+      scratch.put(" ");
+    }
+    scratch.put(part);
+  });
+  return scratch.from(start);
+}
+
+void parse_fields(std::string_view lines, std::span<char> scratch, HeaderBlock& out) {
+  TextWriter unfolded(scratch);
+  FieldReader reader(lines);
+  FieldLine field;
+  while (reader.next(field)) {
+    ++out.count;
+    out.bare_lf = out.bare_lf || field.bare_lf;
+    // A line that begins with a blank but has none before it to continue is odd as well.
+    out.folded = out.folded || !field.continuation.empty() || is_blank(field.first.front());
+    Header header;
+    if (!split_field(field.first, header.name, header.value)) {
+      ++out.malformed;
+      continue;
+    }
+    const char before_colon = *(header.name.data() + header.name.size());
+    out.blank_before_colon = out.blank_before_colon || is_blank(before_colon);
+    if (!field.continuation.empty()) {
+      header.value = unfold(header.value, field.continuation, unfolded);
+    }
+    header.value = present(header.value);
+    if (out.kept_count < kMaxHeaders) {
+      out.kept[out.kept_count++] = header;
+    }
+    note_known(header, out);
+  }
+  out.unfold_truncated = unfolded.truncated();
+  out.bytes = {reinterpret_cast<const std::uint8_t*>(lines.data()), reader.position()};
+}
+
+Version version_of(std::string_view text) {
+  if (text == "1.1") {
+    return Version::http11;
+  }
+  return text == "1.0" ? Version::http10 : Version::other;
+}
+
+}  // namespace
+
+const Header* HeaderBlock::find(std::string_view name) const {
+  const std::span<const Header> all = headers();
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [name](const Header& h) { return iequals(h.name, name); });
+  return found == all.end() ? nullptr : &*found;
+}
+
+RequestLine split_request_line(std::string_view line) {
+  RequestLine out;
+  std::size_t end = 0;
+  while (end < line.size() && end <= kMaxMethodLength && is_token_char(line[end])) {
+    ++end;
+  }
+  if (end == 0 || end > kMaxMethodLength || end == line.size() || !is_blank(line[end])) {
+    return out;
+  }
+  out.method = line.substr(0, end);
+  out.target = trim(line.substr(end));
+
+  constexpr std::string_view kProtocol = "HTTP/";
+  const std::size_t blank = out.target.find_last_of(" \t");
+  const std::string_view last =
+      blank == std::string_view::npos ? std::string_view{} : out.target.substr(blank + 1);
+  if (last.size() > kProtocol.size() && starts_with_nocase(last, kProtocol) &&
+      is_digit(last[kProtocol.size()])) {
+    out.version = last.substr(kProtocol.size());
+    out.target = trim(out.target.substr(0, blank));
+    out.valid = !out.target.empty();
+  } else {
+    out.valid = is_known_method(out.method) && begins_target(out.target);
+  }
+  return out;
+}
+
+HeadStatus parse_request_head(ByteSpan head, std::span<char> scratch, RequestHead& out) {
+  clear(out.fields);
+  const std::string_view text = as_text(head);
+  const Line line = line_at(text, leading_blank_lines(text));
+  const RequestLine request = split_request_line(line.text);
+  if (!request.valid) {
+    return HeadStatus::not_http;
+  }
+  out.method = request.method;
+  out.target = request.target;
+  out.version_text = request.version.empty() ? "0.9" : request.version;
+  out.version = request.version.empty() ? Version::http09 : version_of(request.version);
+  out.fields.bare_lf = line.bare_lf;
+  parse_fields(text.substr(line.next), scratch, out.fields);
+  return HeadStatus::ok;
+}
+
+HeadStatus parse_response_head(ByteSpan head, std::span<char> scratch, ResponseHead& out) {
+  clear(out.fields);
+  const std::string_view text = as_text(head);
+  const Line line = line_at(text, leading_blank_lines(text));
+  constexpr std::string_view kProtocol = "HTTP/";
+  if (!starts_with_nocase(line.text, kProtocol)) {
+    return HeadStatus::not_http;
+  }
+  const std::string_view rest = line.text.substr(kProtocol.size());
+  const std::size_t blank = rest.find_first_of(" \t");
+  if (blank == std::string_view::npos || blank == 0 || !is_digit(rest.front())) {
+    return HeadStatus::not_http;
+  }
+  const std::string_view status = trim(rest.substr(blank));
+  const bool three_digits = status.size() >= 3 && is_digit(status[0]) && status[0] != '0' &&
+                            is_digit(status[1]) && is_digit(status[2]) &&
+                            (status.size() == 3 || is_blank(status[3]));
+  if (!three_digits) {
+    return HeadStatus::not_http;
+  }
+  out.version_text = rest.substr(0, blank);
+  out.version = version_of(out.version_text);
+  out.status = static_cast<std::uint16_t>((status[0] - '0') * 100 + (status[1] - '0') * 10 +
+                                          (status[2] - '0'));
+  out.reason = trim(status.substr(3));
+  out.fields.bare_lf = line.bare_lf;
+  parse_fields(text.substr(line.next), scratch, out.fields);
+  return HeadStatus::ok;
+}
+
+HeaderText write_header_text(const HeaderBlock& fields, std::span<char> buffer) {
+  TextWriter writer(buffer);
+  FieldReader reader(as_text(fields.bytes));
+  FieldLine field;
+  while (reader.next(field)) {
+    std::string_view name;
+    std::string_view value;
+    bool blank_due = false;
+    if (split_field(field.first, name, value)) {
+      writer.put(name);
+      writer.put(": ");
+      writer.put(value);
+      blank_due = !value.empty();
+    } else {
+      writer.put(field.first);
+      blank_due = true;
+    }
+    for_each_folded(field.continuation, [&](std::string_view part) {
+      writer.put(blank_due ? " " : "");
+      writer.put(part);
+      blank_due = true;
+    });
+    writer.put("\n");
+  }
+  return {writer.from(0), writer.truncated()};
+}
+
+}  // namespace imds::http

@@ -1,1 +1,241 @@
 #include "http/sketch.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <emmintrin.h>
+
+#include "fields.h"
+#include "host.h"
+#include "text.h"
+
+namespace imds::http {
+
+namespace {
+
+constexpr std::size_t kBlock = 16;
+
+// 16 bytes of text from `at`, zeros beyond its end.
+__m128i block_at(std::string_view text, std::size_t at) {
+  if (text.size() - at >= kBlock) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+  }
+  alignas(kBlock) char padded[kBlock] = {};
+  std::memcpy(padded, text.data() + at, text.size() - at);
+  return _mm_load_si128(reinterpret_cast<const __m128i*>(padded));
+}
+
+std::uint32_t equal_mask(__m128i block, char c) {
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8(c))));
+}
+
+// Which Disguise bits a path earns; called when something in it looks odd.
+std::uint8_t name_path_oddities(std::string_view path) {
+  unsigned bits = 0;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const char next = i + 1 < path.size() ? path[i + 1] : '\0';
+    switch (path[i]) {
+      case '%':
+        bits |= kTargetEncoded;
+        break;
+      case '\\':
+        bits |= kTargetSlashes;
+        break;
+      case ';':
+        bits |= kTargetParameter;
+        break;
+      case '/':
+        bits |= next == '/' ? unsigned{kTargetSlashes} : 0;
+        bits |= next == '.' ? unsigned{kTargetDots} : 0;
+        break;
+      default:
+        break;
+    }
+  }
+  return static_cast<std::uint8_t>(bits);
+}
+
+// Most paths are ordinary: 16 bytes at a time, only to know that.
+std::uint8_t path_disguise(std::string_view path) {
+  std::uint32_t slash_before = 0;
+  for (std::size_t at = 0; at < path.size(); at += kBlock) {
+    const __m128i block = block_at(path, at);
+    const std::uint32_t slashes = equal_mask(block, '/');
+    const std::uint32_t after_slash = (slashes << 1) | slash_before;
+    const std::uint32_t odd = equal_mask(block, '%') | equal_mask(block, '\\') |
+                              equal_mask(block, ';') |
+                              (after_slash & (slashes | equal_mask(block, '.')));
+    if (odd != 0) {
+      return name_path_oddities(path);
+    }
+    slash_before = slashes >> (kBlock - 1);
+  }
+  return 0;
+}
+
+std::uint8_t path_and_query_disguise(std::string_view text) {
+  const std::size_t mark = std::min(text.find('?'), text.size());
+  const bool encoded_query = text.find('%', mark) != std::string_view::npos;
+  return static_cast<std::uint8_t>(path_disguise(text.substr(0, mark)) |
+                                   (encoded_query ? kTargetEncoded : 0));
+}
+
+std::uint8_t authority_disguise(std::string_view authority) {
+  return is_plain_authority(authority) ? 0 : kHostForm;
+}
+
+std::uint8_t target_disguise(std::string_view method, std::string_view target) {
+  if (target.front() == '/') {
+    return path_and_query_disguise(target);
+  }
+  if (target == "*") {
+    return 0;
+  }
+  std::size_t scheme = 0;
+  if (starts_with_nocase(target, "http://")) {
+    scheme = 7;
+  } else if (starts_with_nocase(target, "https://")) {
+    scheme = 8;
+  } else if (iequals(method, "CONNECT") && target.find('/') == std::string_view::npos) {
+    return authority_disguise(target);
+  } else {
+    return static_cast<std::uint8_t>(kTargetForm | path_and_query_disguise(target));
+  }
+  target.remove_prefix(scheme);
+  const std::size_t end = std::min(target.find_first_of("/\\?#"), target.size());
+  const std::string_view authority = target.substr(0, end);
+  return static_cast<std::uint8_t>((authority.empty() ? kTargetForm : 0) |
+                                   authority_disguise(authority) |
+                                   path_and_query_disguise(target.substr(end)));
+}
+
+// The usual request line without looking at every byte; anything else is left to the parser.
+RequestLine quick_request_line(std::string_view line) {
+  constexpr std::string_view kVersion = " HTTP/1.";
+  constexpr std::size_t kVersionSize = kVersion.size() + 1;
+  RequestLine out;
+  const std::size_t blank = line.substr(0, 8).find(' ');
+  if (blank == std::string_view::npos || line.size() < blank + 2 + kVersionSize ||
+      line[blank + 1] == ' ' || line[line.size() - kVersionSize - 1] == ' ' ||
+      line.substr(line.size() - kVersionSize, kVersion.size()) != kVersion ||
+      !is_known_method(line.substr(0, blank))) {
+    return split_request_line(line);
+  }
+  out.method = line.substr(0, blank);
+  out.target = line.substr(blank + 1, line.size() - kVersionSize - blank - 1);
+  out.version = line.substr(line.size() - 3);
+  out.valid = true;
+  return out;
+}
+
+// What the header lines tell, gathered colon by colon.
+class HeaderSketch {
+ public:
+  explicit HeaderSketch(std::string_view head) : head_(head) {}
+
+  // The first colon of the line that begins at `line`.
+  void colon(std::size_t line, std::size_t at) {
+    const bool blank_before = at > line && is_blank(head_[at - 1]);
+    if (blank_before || (at + 1 < head_.size() && head_[at + 1] != ' ') ||
+        (at + 2 < head_.size() && (is_blank(head_[at + 2]) || is_line_end(head_[at + 2])))) {
+      disguise_ |= kHeaderSpacing;
+    }
+    const std::string_view name = trim(head_.substr(line, at - line));
+    switch (name.size()) {
+      case 4:
+        if (iequals(name, "host")) {
+          disguise_ |= authority_disguise(value(at));
+        }
+        break;
+      case 10:  // Connection; not User-Agent
+        if (ascii_lower(name.front()) != 'c' || iequals(value(at), "keep-alive")) {
+          break;
+        }
+        [[fallthrough]];
+      case 7:   // Upgrade
+      case 14:  // Content-Length
+      case 17:  // Transfer-Encoding
+        note_framing(name, value(at), framing_);
+        break;
+      default:
+        break;
+    }
+  }
+  void fold() { disguise_ |= kFolded; }
+  [[nodiscard]] std::uint8_t disguise() const { return static_cast<std::uint8_t>(disguise_); }
+  [[nodiscard]] const Framing& framing() const { return framing_; }
+
+ private:
+  [[nodiscard]] std::string_view value(std::size_t colon) const {
+    return trim(line_at(head_, colon + 1).text);
+  }
+
+  std::string_view head_;
+  Framing framing_;
+  unsigned disguise_ = 0;
+};
+
+// An empty line begins here. A CR alone is text.
+bool ends_head(std::string_view head, std::size_t line) {
+  return head[line] == '\n' ||
+         (head[line] == '\r' && (line + 1 == head.size() || head[line + 1] == '\n'));
+}
+
+// Walks line feeds and colons in one pass, from the first header line on, to the empty line.
+void sketch_headers(std::string_view head, std::size_t start, HeaderSketch& out) {
+  std::size_t line = start;
+  bool in_name = true;
+  if (start < head.size() && is_blank(head[start])) {
+    out.fold();
+  }
+  for (std::size_t at = start; at < head.size(); at += kBlock) {
+    const __m128i block = block_at(head, at);
+    const std::uint32_t feeds = equal_mask(block, '\n');
+    for (std::uint32_t events = feeds | equal_mask(block, ':'); events != 0; events &= events - 1) {
+      const auto bit = static_cast<std::uint32_t>(std::countr_zero(events));
+      const std::size_t position = at + bit;
+      if ((feeds >> bit & 1) == 0) {
+        if (in_name) {
+          out.colon(line, position);
+          in_name = false;
+        }
+        continue;
+      }
+      line = position + 1;
+      if (line == head.size() || ends_head(head, line)) {
+        return;
+      }
+      in_name = !is_blank(head[line]);
+      if (!in_name) {
+        out.fold();
+      }
+    }
+  }
+}
+
+}  // namespace
+
+RequestSketch sketch_request(ByteSpan raw_head) {
+  RequestSketch sketch;
+  const std::string_view head = as_text(raw_head);
+  const Line line = line_at(head, leading_blank_lines(head));
+  const RequestLine request = quick_request_line(line.text);
+  if (!request.valid) {
+    return sketch;
+  }
+  HeaderSketch headers(head);
+  sketch_headers(head, line.next, headers);
+  sketch.valid = true;
+  sketch.disguise = static_cast<std::uint8_t>(headers.disguise() |
+                                              target_disguise(request.method, request.target));
+  sketch.body = plan_body(request.method, headers.framing());
+  sketch.body.conflicting = sketch.body.conflicting ||
+                            (request.version != "1.1" && headers.framing().has_transfer_encoding);
+  return sketch;
+}
+
+bool has_disguise(ByteSpan raw_head) {
+  return sketch_request(raw_head).disguise != 0;
+}
+
+}  // namespace imds::http

@@ -78,7 +78,6 @@ class ChunkSkipper {
     data_lf,
     trailer_first,
     trailer,
-    trailer_lf,
     end_lf,
     complete,
     malformed,

@@ -24,16 +24,19 @@ struct Header {
   std::string_view value;  // without surrounding blanks; unfolded
 };
 
-// What the message says about its body (RFC 9112, 6).
+// What the message says about its body and connection (RFC 9112, 6 and 9).
 struct Framing {
   std::uint64_t content_length = 0;  // with has_content_length
   bool has_content_length = false;   // a valid one was seen
   bool bad_content_length = false;   // not a number below 2^63, or two that differ
   bool has_transfer_encoding = false;
-  bool chunked = false;     // chunked is the last transfer coding
-  bool upgrade = false;     // Connection: upgrade together with an Upgrade header
-  bool close = false;       // Connection: close
-  bool keep_alive = false;  // Connection: keep-alive
+  bool chunked = false;             // chunked is the last transfer coding
+  bool has_upgrade = false;         // an Upgrade header
+  bool connection_upgrade = false;  // Connection: upgrade
+  bool close = false;               // Connection: close
+  bool keep_alive = false;          // Connection: keep-alive
+
+  [[nodiscard]] bool upgrade() const { return has_upgrade && connection_upgrade; }
 };
 
 struct HeaderBlock {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <emmintrin.h>
 
 #include "base/cursor.h"
 
@@ -45,9 +46,29 @@ inline constexpr std::size_t kMaxLeadingBlank = 64;
   return value;
 }
 
+// The second look of may_start_http(): the whole token, blank included.
+[[nodiscard]] bool confirm_http_token(std::uint64_t first8);
+
 // A few instructions, for every segment that is otherwise skipped: do these bytes begin with a
-// method of RFC 9110, PATCH, PROPFIND or the HTTP/2 preface and a blank, or with "HTTP/"? Exact
-// upper-case tokens at byte 0 only; a hit is confirmed by the functions above.
-[[nodiscard]] bool may_start_http(std::uint64_t first8);
+// method of RFC 9110, PATCH or PROPFIND and a blank, with the HTTP/2 preface, or with "HTTP/"?
+// Exact upper-case tokens at byte 0 only; a hit is confirmed by the functions above.
+[[nodiscard]] inline bool may_start_http(std::uint64_t first8) {
+  const auto four = [](char a, char b, char c, char d) {
+    return static_cast<int>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b) << 8 |
+                            static_cast<std::uint32_t>(c) << 16 |
+                            static_cast<std::uint32_t>(d) << 24);
+  };
+  const __m128i first4 = _mm_set1_epi32(static_cast<int>(static_cast<std::uint32_t>(first8)));
+  const __m128i common = _mm_setr_epi32(four('G', 'E', 'T', ' '), four('P', 'U', 'T', ' '),
+                                        four('P', 'O', 'S', 'T'), four('H', 'E', 'A', 'D'));
+  const __m128i other = _mm_setr_epi32(four('D', 'E', 'L', 'E'), four('O', 'P', 'T', 'I'),
+                                       four('P', 'A', 'T', 'C'), four('C', 'O', 'N', 'N'));
+  const __m128i rare = _mm_setr_epi32(four('T', 'R', 'A', 'C'), four('P', 'R', 'O', 'P'),
+                                      four('P', 'R', 'I', ' '), four('H', 'T', 'T', 'P'));
+  const __m128i hits =
+      _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi32(first4, common), _mm_cmpeq_epi32(first4, other)),
+                   _mm_cmpeq_epi32(first4, rare));
+  return __builtin_expect(_mm_movemask_epi8(hits), 0) != 0 && confirm_http_token(first8);
+}
 
 }  // namespace imds::http

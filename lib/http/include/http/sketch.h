@@ -15,24 +15,29 @@ namespace imds::http {
 // Reasons a head has to be parsed and normalised before its literals can be trusted: bits.
 enum Disguise : std::uint8_t {
   kTargetEncoded = 0x01,    // % in the target
-  kTargetSlashes = 0x02,    // a backslash, or // other than the scheme's
-  kTargetDots = 0x04,       // a segment that begins with a dot
-  kTargetParameter = 0x08,  // ; in the target
-  kHostForm = 0x10,         // a host, in target or Host, that is bracketed, percent-encoded, or a
-                            // number in any form but the plain dotted quad
-  kFolded = 0x20,           // a header continued on the next line
+  kTargetSlashes = 0x02,    // in the path: a backslash, or // (the scheme's are none)
+  kTargetDots = 0x04,       // a path segment that begins with a dot
+  kTargetParameter = 0x08,  // ; in the path
+  kTargetForm = 0x10,       // neither /path, *, http://host/path, https://host/path nor, with
+                            // CONNECT, host:port
+  kHostForm = 0x20,         // a host, in target or Host, that is bracketed, encoded, preceded by
+                            // userinfo, ended by a dot, or a number other than a plain dotted quad
+  kFolded = 0x40,           // a header continued on the next line
+  kHeaderSpacing = 0x80,    // a header not written exactly "Name: value" around its colon
 };
 
 struct RequestSketch {
   std::uint8_t disguise = 0;  // Disguise bits
-  // Framing by the headers that stand there. `exact` is false when something odd needs the
-  // parser: use plan_request_body() on the parsed head then.
+  // The first line is a request line, as parse_request_head() would find. Without, nothing else
+  // is set.
+  bool valid = false;
+  // As plan_request_body() on the parsed head gives, except when a header is folded (then parse).
   BodyPlan body;
-  bool exact = true;
 };
 
-// `raw_head` as for parse_request_head(). A superset trigger: what it does not flag, normalising
-// would not change in a way a rule could see.
+// `raw_head` as for parse_request_head(). A superset trigger: text that a rule could find in the
+// normalised target, host or header text stands literally in the raw head unless a bit says
+// otherwise. (Line feeds between header lines aside: raw ones are CRLF.)
 [[nodiscard]] RequestSketch sketch_request(ByteSpan raw_head);
 
 // sketch_request().disguise != 0.

@@ -1,0 +1,92 @@
+#include "fields.h"
+
+#include <cstdint>
+
+namespace imds::http {
+
+namespace {
+
+constexpr std::uint64_t kMostLength = (std::uint64_t{1} << 63) - 1;
+
+// Calls each(element) for the trimmed elements of a comma-separated list.
+template <typename Each>
+void for_each_element(std::string_view list, Each&& each) {
+  while (true) {
+    const std::size_t comma = list.find(',');
+    each(trim(list.substr(0, comma)));
+    if (comma == std::string_view::npos) {
+      return;
+    }
+    list.remove_prefix(comma + 1);
+  }
+}
+
+bool parse_length(std::string_view digits, std::uint64_t& length) {
+  length = 0;
+  for (const char c : digits) {
+    if (!is_digit(c)) {
+      return false;
+    }
+    const auto digit = static_cast<std::uint64_t>(c - '0');
+    if (length > (kMostLength - digit) / 10) {
+      return false;
+    }
+    length = length * 10 + digit;
+  }
+  return !digits.empty();
+}
+
+// A list of equal numbers is one number (RFC 9110, 8.6).
+void note_content_length(std::string_view value, Framing& framing) {
+  for_each_element(value, [&framing](std::string_view element) {
+    std::uint64_t length = 0;
+    if (!parse_length(element, length) ||
+        (framing.has_content_length && length != framing.content_length)) {
+      framing.bad_content_length = true;
+    } else {
+      framing.content_length = length;
+      framing.has_content_length = true;
+    }
+  });
+}
+
+void note_transfer_encoding(std::string_view value, Framing& framing) {
+  framing.has_transfer_encoding = true;
+  for_each_element(value, [&framing](std::string_view element) {
+    framing.chunked = iequals(trim(element.substr(0, element.find(';'))), "chunked");
+  });
+}
+
+void note_connection(std::string_view value, Framing& framing) {
+  for_each_element(value, [&framing](std::string_view element) {
+    framing.close = framing.close || iequals(element, "close");
+    framing.keep_alive = framing.keep_alive || iequals(element, "keep-alive");
+    framing.connection_upgrade = framing.connection_upgrade || iequals(element, "upgrade");
+  });
+}
+
+}  // namespace
+
+bool split_field(std::string_view line, std::string_view& name, std::string_view& value) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) {
+    return false;
+  }
+  name = trim(line.substr(0, colon));
+  value = trim(line.substr(colon + 1));
+  return !name.empty();
+}
+
+void note_framing(std::string_view name, std::string_view value, Framing& framing) {
+  if (iequals(name, "content-length")) {
+    note_content_length(value, framing);
+  } else if (iequals(name, "transfer-encoding")) {
+    note_transfer_encoding(value, framing);
+  } else if (iequals(name, "connection")) {
+    note_connection(value, framing);
+  } else if (iequals(name, "upgrade")) {
+    framing.has_upgrade = true;
+  }
+}
+
+}  // namespace imds::http

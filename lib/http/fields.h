@@ -1,0 +1,68 @@
+// Header lines one logical field at a time: a line and the lines folded onto it.
+#pragma once
+
+#include <string_view>
+
+#include "http/head.h"
+#include "text.h"
+
+namespace imds::http {
+
+struct FieldLine {
+  std::string_view first;         // without line end
+  std::string_view continuation;  // the raw lines folded onto it, line ends included; may be empty
+  bool bare_lf = false;
+};
+
+class FieldReader {
+ public:
+  explicit FieldReader(std::string_view lines) : lines_(lines) {}
+
+  // False at the empty line or the end; position() is then just behind it.
+  [[nodiscard]] bool next(FieldLine& field) {
+    if (position_ >= lines_.size()) {
+      return false;
+    }
+    const Line line = line_at(lines_, position_);
+    position_ = line.next;
+    if (line.text.empty()) {
+      return false;
+    }
+    field.first = line.text;
+    field.bare_lf = line.bare_lf;
+    const std::size_t fold = position_;
+    while (position_ < lines_.size() && is_blank(lines_[position_])) {
+      const Line folded = line_at(lines_, position_);
+      field.bare_lf = field.bare_lf || folded.bare_lf;
+      position_ = folded.next;
+    }
+    field.continuation = lines_.substr(fold, position_ - fold);
+    return true;
+  }
+  [[nodiscard]] std::size_t position() const { return position_; }
+
+ private:
+  std::string_view lines_;
+  std::size_t position_ = 0;
+};
+
+// Calls put(text) for each non-empty folded part, blanks around it removed.
+template <typename Put>
+void for_each_folded(std::string_view continuation, Put&& put) {
+  for (std::size_t at = 0; at < continuation.size();) {
+    const Line line = line_at(continuation, at);
+    at = line.next;
+    if (const std::string_view part = trim(line.text); !part.empty()) {
+      put(part);
+    }
+  }
+}
+
+// "Name: value" split at the first colon, blanks removed. False without colon or name.
+[[nodiscard]] bool split_field(std::string_view line, std::string_view& name,
+                               std::string_view& value);
+
+// Notes what a header says about framing; others are ignored. One call per header, in order.
+void note_framing(std::string_view name, std::string_view value, Framing& framing);
+
+}  // namespace imds::http

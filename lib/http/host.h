@@ -1,0 +1,23 @@
+// Hosts and authorities: taken apart, and whether they are written plainly.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace imds::http {
+
+struct Authority {
+  std::string_view userinfo;  // data() == nullptr without `@`
+  std::string_view host;      // brackets kept
+  std::string_view port;      // as written, without the colon
+};
+[[nodiscard]] Authority split_authority(std::string_view text);
+
+// 1 to 65535 in decimal, else 0.
+[[nodiscard]] std::uint16_t parse_port(std::string_view digits);
+
+// Normalising would change nothing but case: a name, or an IPv4 address as a canonical dotted quad,
+// perhaps with a plain port; no userinfo, no encoding, no bracket, no trailing dot.
+[[nodiscard]] bool is_plain_authority(std::string_view text);
+
+}  // namespace imds::http
