@@ -145,8 +145,7 @@ build_tap() {
 
   if [ -n "$vlan" ]; then
     # The tag is put on by a process, since not every kernel can push one while mirroring.
-    start switch tagger "$tagging_tap" --from victim0 --to span0 --vlan "$vlan" \
-      --ready "$(state_dir)/tagger.ready"
+    start switch tagger "$tagging_tap" --from victim0 --to span0 --vlan "$vlan"
   else
     in_ns switch tc qdisc add dev victim0 clsact
     mirror victim0 ingress span0
@@ -162,16 +161,17 @@ build_inline() {
   silence sensor inB
 }
 
-start() {  # start ROLE NAME COMMAND...: a helper process that outlives this script
-  local role=$1 helper=$2 try
+# A helper process that outlives this script; it writes its process id to a file once it works.
+start() {  # start ROLE NAME COMMAND...
+  local role=$1 helper=$2 try job
   shift 2
   local dir
   dir=$(state_dir)
-  in_ns "$role" setsid "$@" </dev/null >"$dir/$helper.log" 2>&1 &
-  echo $! >"$dir/$helper.pid"
+  in_ns "$role" setsid "$@" --ready "$dir/$helper.pid" </dev/null >"$dir/$helper.log" 2>&1 &
+  job=$!
   for try in $(seq 100); do
-    [ -e "$dir/$helper.ready" ] && return
-    kill -0 "$(<"$dir/$helper.pid")" 2>/dev/null || break
+    [ -s "$dir/$helper.pid" ] && return
+    kill -0 "$job" 2>/dev/null || break
     sleep 0.1
   done
   cat "$dir/$helper.log" >&2
@@ -189,7 +189,7 @@ up() {
   if [ "$form" = inline ]; then build_inline; else build_tap; fi
   address_hosts
   start imds imds /usr/bin/python3 "$fake_imds" --listen "$imds4:80" --listen "[$imds6]:80" \
-    --mode "$imds_mode" --log "$(state_dir)/requests.jsonl" --ready "$(state_dir)/imds.ready"
+    --mode "$imds_mode" --log "$(state_dir)/requests.jsonl"
   echo "$form${vlan:+ vlan $vlan}" >"$(state_dir)/form"
   trap - EXIT
   status
@@ -204,6 +204,10 @@ remove() {
     # Only what is still ours: the pid may have been given to another process since.
     if grep -qaE 'fake_imds|tagging_tap' "/proc/$pid/cmdline" 2>/dev/null; then
       kill "$pid" 2>/dev/null || true
+      for _ in $(seq 50); do
+        [ -e "/proc/$pid" ] || break
+        sleep 0.1
+      done
     fi
   done
   for role in victim imds switch sensor; do

@@ -158,7 +158,11 @@ class Lab:
         self._read = 0
 
     def close(self):
-        run(self.SCRIPT, "--name", self.name, "down")
+        helpers = [path.read_text().strip() for path in self._log.parent.glob("*.pid")]
+        done = run(self.SCRIPT, "--name", self.name, "down")
+        assert done.returncode == 0, done.stderr
+        left = [pid for pid in helpers if os.path.exists("/proc/" + pid)]
+        assert not left, "the lab left processes behind: %s" % left
 
     def namespace(self, role):
         return self.name + "-" + role

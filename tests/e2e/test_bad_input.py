@@ -108,7 +108,7 @@ def test_usage(arguments, named):
         ("suppress:\n  - name: x\n    source: [10.0.0.0/8, oops]\n", "3:26", "oops"),
         ("suppress:\n  - name: x\n    vlan: [4095]\n", "3:12", "4095"),
         ("metrics:\n  listen: localhost\n", "2:11", "localhost"),
-        ("alerts:\n  ring: {records: 1000}\n", "2:19", "1000"),
+        ("alerts:\n  ring: {records: 5}\n", "2:19", "5"),
         ("workers: {count: 1\n", None, ""),
         ("flow:\n\tcapacity: 1\n", "2:1", ""),
     ],

@@ -14,6 +14,7 @@ v2 (a GET without token answers 401, as an instance with HttpTokens=required).
 
 import argparse
 import json
+import os
 import socket
 import sys
 import threading
@@ -241,7 +242,7 @@ def main():
     parser.add_argument("--listen", action="append", required=True, metavar="ADDRESS:PORT")
     parser.add_argument("--mode", choices=("both", "v1", "v2"), default="both")
     parser.add_argument("--log", metavar="FILE", help="append one JSON line per request")
-    parser.add_argument("--ready", metavar="FILE", help="create this file once listening")
+    parser.add_argument("--ready", metavar="FILE", help="write the process id here once listening")
     args = parser.parse_args()
 
     log = open(args.log, "a", encoding="utf-8") if args.log else None
@@ -250,8 +251,8 @@ def main():
     for server in servers[1:]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     if args.ready:
-        with open(args.ready, "w", encoding="ascii"):
-            pass
+        with open(args.ready, "w", encoding="ascii") as handle:
+            handle.write("%d\n" % os.getpid())
     print("fake_imds: listening on " + ", ".join(args.listen), file=sys.stderr)
     try:
         servers[0].serve_forever()

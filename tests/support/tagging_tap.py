@@ -9,6 +9,7 @@ not every kernel has the action that pushes a tag.
 """
 
 import argparse
+import os
 import socket
 import struct
 
@@ -22,7 +23,7 @@ def main():
     parser.add_argument("--from", dest="source", required=True)
     parser.add_argument("--to", dest="target", required=True)
     parser.add_argument("--vlan", type=int, required=True)
-    parser.add_argument("--ready", help="create this file once copying")
+    parser.add_argument("--ready", help="write the process id here once copying")
     args = parser.parse_args()
 
     tag = struct.pack("!HH", 0x8100, args.vlan)
@@ -32,8 +33,8 @@ def main():
     target = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     target.bind((args.target, 0))
     if args.ready:
-        with open(args.ready, "w", encoding="ascii"):
-            pass
+        with open(args.ready, "w", encoding="ascii") as handle:
+            handle.write("%d\n" % os.getpid())
     while True:
         frame = source.recv(FRAME_LIMIT)
         target.send(frame[:ETHERNET_ADDRESSES] + tag + frame[ETHERNET_ADDRESSES:])
