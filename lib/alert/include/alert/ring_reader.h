@@ -55,8 +55,8 @@ class RingReader {
  public:
   enum class From { oldest, newest };
 
-  // Errors, all of kind environment: no such ring, no permission, not an alert ring, another
-  // version, sizes that contradict each other or the object.
+  // Errors: usage (the name); environment (no such ring, no permission, not an alert ring, another
+  // version, sizes that contradict each other or the object).
   [[nodiscard]] static Result<RingReader> attach(const std::string& name, From from);
 
   RingReader(RingReader&& other) noexcept;
@@ -79,7 +79,8 @@ class RingReader {
 
  private:
   RingReader() = default;
-  [[nodiscard]] Status check_layout();
+  [[nodiscard]] Status map();
+  [[nodiscard]] Status check_layout(std::uint64_t object_size);
   void start_at(From from);
   [[nodiscard]] const imds_alert_ring_header& header() const;
   [[nodiscard]] const unsigned char* slot(std::uint64_t number) const;

@@ -49,6 +49,7 @@ class RingWriter {
 
  private:
   RingWriter() = default;
+  void take_over();
   void release() noexcept;
 
   int fd_ = -1;

@@ -1,0 +1,150 @@
+#include "alert/record.h"
+
+#include <cstring>
+#include <functional>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "samples.h"
+
+namespace imds::alert {
+namespace {
+
+TEST(Record, CarriesTheFinding) {
+  const imds_alert_record r = record_of(sample_finding());
+  EXPECT_TRUE(is_valid(r));
+  EXPECT_EQ(r.sequence, 0u);
+  EXPECT_EQ(r.epoch, 0u);
+  EXPECT_EQ(r.time_ns, 1'759'924'800'123'456'789);
+  EXPECT_EQ(r.flags, std::uint32_t{IMDS_ALERT_HAS_PORTS});
+  EXPECT_EQ(r.truncated, 0u);
+  EXPECT_EQ(r.severity, 3);
+  EXPECT_EQ(r.worker, 2);
+  EXPECT_EQ(r.vlan_count, 1);
+  EXPECT_EQ(r.vlans[0], 100);
+  EXPECT_EQ(address_of(r.source).to_string(), "10.1.2.3");
+  EXPECT_EQ(r.source.port, 40000);
+  EXPECT_EQ(address_of(r.destination).to_string(), "169.254.169.254");
+  EXPECT_EQ(view(r.event), "http_request");
+  EXPECT_EQ(view(r.rule_id), sample_rule().id);
+  EXPECT_EQ(view(r.rule_name), "AWS IMDS metadata access");
+  EXPECT_EQ(view(r.rule_level), "medium");
+  EXPECT_EQ(view(r.endpoint), "aws-imds-v4");
+  EXPECT_EQ(view(r.url_original), "/latest/meta-data/iam/info");
+  EXPECT_EQ(view(r.user_agent), "curl/7.88.1");
+  EXPECT_EQ(view(r.hostname), "sensor-1");
+  EXPECT_EQ(view(r.interface_name), "tap0");
+}
+
+TEST(Record, NothingOfAnEarlierRecordRemains) {
+  imds_alert_record r;
+  std::memset(&r, 0xee, sizeof r);
+  make_record(sample_finding(), sample_rule(), {"sensor-1", "tap0"}, Redactor(), r);
+  const imds_alert_record fresh = record_of(sample_finding());
+  EXPECT_EQ(std::memcmp(&r, &fresh, sizeof r), 0);
+}
+
+TEST(Record, SecretsAreMaskedAndNowhereElse) {
+  event::Finding f = sample_finding();
+  f.target.assign("http://bob:Zq9Xw7Vu@h/latest?X-Amz-Security-Token=Zq9Xw7Vu&b=1");
+  f.path.assign("/latest?token=Zq9Xw7Vu");
+  f.domain.assign("bob:Zq9Xw7Vu@h");
+  const imds_alert_record r = record_of(f);
+  EXPECT_EQ(view(r.url_original), "http://bob:REDACTED@h/latest?X-Amz-Security-Token=REDACTED&b=1");
+  const std::string_view bytes(reinterpret_cast<const char*>(&r), sizeof r);
+  EXPECT_EQ(bytes.find("Zq9Xw7Vu"), std::string_view::npos);
+}
+
+TEST(Record, TargetCutBeforeTheAtSignDoesNotLeak) {
+  event::Finding f = sample_finding();
+  const std::string password(2000, 'p');
+  f.target.assign("http://bob:" + password + "@169.254.169.254/latest");
+  const imds_alert_record r = record_of(f);
+  EXPECT_EQ(view(r.url_original), "http://bob:REDACTED");
+  EXPECT_TRUE(r.truncated & IMDS_ALERT_CUT_URL_ORIGINAL);
+}
+
+TEST(Record, CutFieldsAreNamed) {
+  event::Finding f = sample_finding();
+  f.user_agent.assign(std::string(257, 'a'));
+  f.path.assign("/" + std::string(1024, 'b'));
+  f.rules_truncated = true;
+  RuleFacts rule = sample_rule();
+  rule.name = std::string(300, 'n');
+  const imds_alert_record r = record_of(f, rule);
+  EXPECT_EQ(r.truncated, std::uint32_t{IMDS_ALERT_CUT_USER_AGENT} | IMDS_ALERT_CUT_URL_PATH |
+                             IMDS_ALERT_CUT_RULES | IMDS_ALERT_CUT_RULE_NAME);
+  EXPECT_EQ(view(r.user_agent).size(), 256u);
+}
+
+TEST(Record, MaskingThatMakesATargetLongerMayCutIt) {
+  event::Finding f = sample_finding();
+  std::string target = "/a?key=1&";
+  target += std::string(1024 - target.size(), 'x');
+  f.target.assign(target);
+  const imds_alert_record r = record_of(f);
+  EXPECT_EQ(view(r.url_original).size(), 1024u);
+  EXPECT_TRUE(r.truncated & IMDS_ALERT_CUT_URL_ORIGINAL);
+}
+
+TEST(Record, IdIsStable) {
+  // Pinned: receivers drop repeats by it, across versions and machines.
+  EXPECT_EQ(id_text(record_of(sample_finding())), "ab8239cb-bc61-58d4-8894-3f3faceeeeab");
+  EXPECT_EQ(id_text(record_of(sample_finding()))[14], '5');
+}
+
+TEST(Record, IdTellsAlertsApart) {
+  using Change = std::function<void(event::Finding&, RuleFacts&)>;
+  const std::vector<Change> changes{
+      [](event::Finding&, RuleFacts&) {},
+      [](event::Finding& f, RuleFacts&) { f.time.ns += 1; },
+      [](event::Finding& f, RuleFacts&) { f.source.port += 1; },
+      [](event::Finding& f, RuleFacts&) { f.destination.port += 1; },
+      [](event::Finding& f, RuleFacts&) { f.source.ip = *IpAddress::parse("10.1.2.4"); },
+      [](event::Finding& f, RuleFacts&) { f.destination.ip = *IpAddress::parse("10.1.2.4"); },
+      [](event::Finding& f, RuleFacts&) { f.ip_protocol = 17; },
+      [](event::Finding& f, RuleFacts&) { f.vlans[0] = 101; },
+      [](event::Finding& f, RuleFacts&) { f.vlan_count = 2; },
+      [](event::Finding& f, RuleFacts&) { f.ordinal = 1; },
+      [](event::Finding& f, RuleFacts&) { f.type = event::EventType::connection; },
+      [](event::Finding&, RuleFacts& r) { r.id = "another"; },
+  };
+  std::set<std::string> ids;
+  for (const Change& change : changes) {
+    event::Finding finding = sample_finding();
+    RuleFacts rule = sample_rule();
+    change(finding, rule);
+    ids.insert(id_text(record_of(finding, rule)));
+  }
+  EXPECT_EQ(ids.size(), changes.size());
+}
+
+TEST(Record, IdDoesNotDependOnWhatDiffersBetweenRuns) {
+  event::Finding other = sample_finding();
+  other.worker = 7;
+  other.ruleset_generation = 3;
+  other.ingress_port = 1;
+  EXPECT_EQ(id_text(record_of(other)), id_text(record_of(sample_finding())));
+}
+
+TEST(Record, ImpossibleContentsAreNotValid) {
+  const imds_alert_record good = record_of(sample_finding());
+  const auto damaged = [&](auto change) {
+    imds_alert_record r = good;
+    change(r);
+    return !is_valid(r);
+  };
+  EXPECT_TRUE(damaged([](auto& r) { r.url_original.length = 1025; }));
+  EXPECT_TRUE(damaged([](auto& r) { r.rule_id.length = 65; }));
+  EXPECT_TRUE(damaged([](auto& r) { r.http_version.length = 9; }));
+  EXPECT_TRUE(damaged([](auto& r) { r.event.length = 0; }));
+  EXPECT_TRUE(damaged([](auto& r) { r.severity = 0; }));
+  EXPECT_TRUE(damaged([](auto& r) { r.severity = 6; }));
+  EXPECT_TRUE(damaged([](auto& r) { r.vlan_count = 5; }));
+  EXPECT_TRUE(damaged([](auto& r) { r.source.family = 5; }));
+  EXPECT_TRUE(damaged([](auto& r) { std::memset(&r, 0xff, sizeof r); }));
+}
+
+}  // namespace
+}  // namespace imds::alert
