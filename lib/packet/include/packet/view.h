@@ -80,7 +80,7 @@ struct TcpFields {
   [[nodiscard]] bool has(std::uint8_t mask) const { return (flags & mask) == mask; }
 };
 
-struct PacketView {
+struct alignas(16) PacketView {
   // How far decoding came. With `reason` none, every field of the layers below is set; otherwise
   // the layers decoded before the stop are, and payload is empty. A header that misses bytes which
   // the capture cut away is `capture_truncated`; one that the sender cut is its own reason.
