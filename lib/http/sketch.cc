@@ -185,7 +185,10 @@ bool ends_head(std::string_view head, std::size_t line) {
 void sketch_headers(std::string_view head, std::size_t start, HeaderSketch& out) {
   std::size_t line = start;
   bool in_name = true;
-  if (start < head.size() && is_blank(head[start])) {
+  if (start == head.size() || ends_head(head, start)) {
+    return;
+  }
+  if (is_blank(head[start])) {
     out.fold();
   }
   for (std::size_t at = start; at < head.size(); at += kBlock) {

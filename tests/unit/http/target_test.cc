@@ -1,0 +1,232 @@
+#include "http/target.h"
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "samples.h"
+
+namespace imds::http {
+namespace {
+
+TEST(SplitTarget, Forms) {
+  struct Case {
+    const char* method;
+    const char* target;
+    TargetForm form;
+    const char* scheme;
+    const char* userinfo;
+    const char* host;
+    unsigned port;
+    const char* path;
+    const char* query;
+  };
+  for (const Case& c : {
+           Case{"GET", "/a/b?c=d?e", TargetForm::origin, "", "", "header", 8080, "/a/b", "c=d?e"},
+           Case{"GET", "/a#frag?no", TargetForm::origin, "", "", "header", 8080, "/a", ""},
+           Case{"GET", "//latest/x", TargetForm::origin, "", "", "header", 8080, "//latest/x", ""},
+           Case{"GET", "\\latest", TargetForm::origin, "", "", "header", 8080, "\\latest", ""},
+           Case{"GET", "http://h/p?q", TargetForm::absolute, "http", "", "h", 0, "/p", "q"},
+           Case{"GET", "HTTP://u:p@h:81/p", TargetForm::absolute, "HTTP", "u:p", "h", 81, "/p", ""},
+           Case{"GET", "http://a@b@h/p", TargetForm::absolute, "http", "a@b", "h", 0, "/p", ""},
+           Case{"GET", "http:\\\\h\\p", TargetForm::absolute, "http", "", "h", 0, "\\p", ""},
+           Case{"GET", "http:/h/p", TargetForm::absolute, "http", "", "h", 0, "/p", ""},
+           Case{"GET", "http:///h/p", TargetForm::absolute, "http", "", "h", 0, "/p", ""},
+           Case{"GET", "http://h?q", TargetForm::absolute, "http", "", "h", 0, "", "q"},
+           Case{"GET", "ftp://h/p", TargetForm::absolute, "ftp", "", "h", 0, "/p", ""},
+           Case{"GET", "http://[fd00:ec2::254]:80/", TargetForm::absolute, "http", "",
+                "[fd00:ec2::254]", 80, "/", ""},
+           Case{"GET", "http://h:99999/", TargetForm::absolute, "http", "", "h", 0, "/", ""},
+           Case{"GET", "http://h:8x/", TargetForm::absolute, "http", "", "h", 0, "/", ""},
+           Case{"CONNECT", "h:443", TargetForm::authority, "", "", "h", 443, "", ""},
+           Case{"CONNECT", "[::1]:443", TargetForm::authority, "", "", "[::1]", 443, "", ""},
+           Case{"OPTIONS", "*", TargetForm::asterisk, "", "", "header", 8080, "*", ""},
+           Case{"GET", "latest/x", TargetForm::other, "", "", "header", 8080, "latest/x", ""},
+           Case{"GET", "mailto:x@y", TargetForm::other, "", "", "header", 8080, "mailto:x@y", ""},
+           Case{"GET", "", TargetForm::other, "", "", "header", 8080, "", ""},
+       }) {
+    const Target t = split_target(c.method, c.target, "header:8080");
+    EXPECT_EQ(t.form, c.form) << c.target;
+    EXPECT_EQ(t.scheme, c.scheme) << c.target;
+    EXPECT_EQ(t.userinfo, c.userinfo) << c.target;
+    EXPECT_EQ(t.host, c.host) << c.target;
+    EXPECT_EQ(t.port, c.port) << c.target;
+    EXPECT_EQ(t.path, c.path) << c.target;
+    EXPECT_EQ(t.query, c.query) << c.target;
+  }
+  EXPECT_EQ(split_target("GET", "/", {}).host.data(), nullptr);
+  EXPECT_EQ(split_target("GET", "/", {}).query.data(), nullptr);
+  EXPECT_NE(split_target("GET", "/?", {}).query.data(), nullptr);
+  EXPECT_EQ(split_target("GET", "/", "user@169.254.169.254").host, "169.254.169.254");
+  EXPECT_EQ(split_target("GET", "/", "fd00:ec2::254").host, "fd00:ec2::254");
+}
+
+struct Normalised {
+  std::string target, path, query, domain;
+  bool changed = false;
+};
+Normalised normalise(std::string_view target, std::string_view host = {},
+                     std::string_view method = "GET") {
+  const Target split = split_target(method, target, host);
+  std::vector<char> buffer(target.size() + host.size() + kNormaliseSlack);
+  const NormalisedTarget n = normalise_target(split, buffer);
+  EXPECT_FALSE(n.truncated) << target;
+  return {std::string(n.target), std::string(n.path), std::string(n.query), std::string(n.domain),
+          n.changed};
+}
+
+TEST(NormaliseTarget, DisguisedPathsMeanTheSame) {
+  for (const char* disguise : {
+           "/latest/meta-data/",
+           "//latest/meta-data/",
+           "/latest//meta-data///",
+           "/latest/./meta-data/",
+           "/./latest/meta-data/.",
+           "/x/../latest/meta-data/",
+           "/../../latest/meta-data/",
+           "/latest/meta-data/x/..",
+           "/latest/a/b/../../meta-data/",
+           "\\latest\\meta-data\\",
+           "/latest;a=b/meta-data;c/",
+           "/latest/;x/meta-data/",
+           "/..;/latest/..;/latest/meta-data/",
+           "/%6c%61test/meta%2ddata/",
+           "/%256c%2561test/meta-data%252f",
+           "/%25256catest/meta-data/",
+           "%2flatest%2Fmeta-data%2f",
+           "/%2e%2e/latest/%2e/meta-data/",
+           "/latest%5cmeta-data%5c",
+           "/latest%3bx/meta-data/",
+           "/latest/meta-data/#fragment",
+       }) {
+    EXPECT_EQ(normalise(disguise).path, "/latest/meta-data/") << disguise;
+    EXPECT_EQ(normalise(disguise).target, "/latest/meta-data/") << disguise;
+  }
+}
+
+TEST(NormaliseTarget, WhatIsPlainStaysTheVerySameView) {
+  for (const char* plain :
+       {"/", "/latest/meta-data/", "/latest/meta-data", "/a?b=//c/../d;e", "/.well-known/x",
+        "/a..b", "/...", "*", "http://example.com/p?q", "http://169.254.169.254:80/latest",
+        "/a%zz%4", "/%", "http://[fd00:ec2::254]/"}) {
+    const Target split = split_target("GET", plain, "example.com:80");
+    char buffer[256];
+    const NormalisedTarget n = normalise_target(split, buffer);
+    EXPECT_EQ(n.target.data(), split.text.data()) << plain;
+    EXPECT_EQ(n.path.data(), split.path.data()) << plain;
+    EXPECT_EQ(n.query.data(), split.query.data()) << plain;
+    if (std::string_view(plain).find('[') == std::string_view::npos) {
+      EXPECT_FALSE(n.changed) << plain;
+    }
+  }
+}
+
+TEST(NormaliseTarget, Queries) {
+  const Normalised n = normalise("/a/../f?url=http%3a%2f%2f169.254.169.254%252flatest&x=a+b%0a");
+  EXPECT_EQ(n.path, "/f");
+  EXPECT_EQ(n.query, "url=http://169.254.169.254/latest&x=a+b\n");
+  EXPECT_EQ(n.target, "/f?url=http://169.254.169.254/latest&x=a+b\n");
+  EXPECT_TRUE(n.changed);
+  EXPECT_EQ(normalise("/a%3fb?c").path, "/a?b");
+  EXPECT_EQ(normalise("/?").target, "/?");
+}
+
+TEST(NormaliseTarget, PercentDecodingStopsAfterThreeRounds) {
+  EXPECT_EQ(normalise("/%252525252561").path, "/%252561");
+}
+
+TEST(NormaliseTarget, AbsoluteForm) {
+  const Normalised n = normalise("HTTP://user:secret@2852039166:080//latest\\meta-data", "other");
+  EXPECT_EQ(n.domain, "169.254.169.254");
+  EXPECT_EQ(n.path, "/latest/meta-data");
+  EXPECT_EQ(n.target, "http://169.254.169.254:80/latest/meta-data");
+  EXPECT_EQ(normalise("http://EXAMPLE.com./A").target, "http://example.com/A");
+  EXPECT_EQ(normalise("http:\\\\h\\p").target, "http://h/p");
+  const Normalised v6 = normalise("http://[FD00:EC2:0::254]:80/x");
+  EXPECT_EQ(v6.target, "http://[fd00:ec2::254]:80/x");
+  EXPECT_EQ(v6.domain, "fd00:ec2::254");
+  EXPECT_EQ(normalise("http://[::ffff:a9fe:a9fe]/").target, "http://169.254.169.254/");
+  EXPECT_EQ(normalise("0xA9FEA9FE:80", {}, "CONNECT").target, "169.254.169.254:80");
+  EXPECT_EQ(normalise("[fd00:ec2::0254]", {}, "CONNECT").domain, "fd00:ec2::254");
+}
+
+TEST(NormaliseTarget, TheHostHeaderGivesTheDomain) {
+  EXPECT_EQ(normalise("/", "Metadata.Google.Internal.:80").domain, "metadata.google.internal");
+  EXPECT_EQ(normalise("/", "0251.0376.0251.0376").domain, "169.254.169.254");
+  EXPECT_EQ(normalise("/", "%31%36%39.254.169.254").domain, "169.254.169.254");
+  EXPECT_EQ(normalise("/", "[fd00:ec2::254%25eth0]").domain, "fd00:ec2::254");
+  EXPECT_EQ(normalise("/", "").domain, "");
+  EXPECT_TRUE(normalise("/", "EXAMPLE.com").changed);
+  EXPECT_EQ(normalise("/", "EXAMPLE.com").target, "/");
+}
+
+TEST(HostAddress, EveryForm) {
+  for (const char* host : {"169.254.169.254",     "169.254.169.254.",
+                           "2852039166",          "0xA9FEA9FE",
+                           "0xa9fea9fe",          "025177524776",
+                           "0251.0376.0251.0376", "0251.254.0xa9.254",
+                           "169.254.43518",       "169.16689662",
+                           "0xa9.0xfe.0xa9.0xfe", "425.510.425.510",
+                           "[::ffff:a9fe:a9fe]",  "[::ffff:169.254.169.254]",
+                           "::ffff:a9fe:a9fe",    "%32852039166",
+                           "%2532852039166",      "169%2e254%2e169%2e254",
+                           "7147006462",          "0000000251.00000000376.000251.0000376"}) {
+    const auto address = host_address(host);
+    ASSERT_TRUE(address.has_value()) << host;
+    EXPECT_EQ(address->to_string(), "169.254.169.254") << host;
+  }
+  EXPECT_EQ(host_address("[fd00:ec2::254]")->to_string(), "fd00:ec2::254");
+  EXPECT_EQ(host_address("127.1")->to_string(), "127.0.0.1");
+  for (const char* host : {"", ".", "example.com", "1.2.3.4.5", "1..2", "[", "[]", "[1.2.3.4]",
+                           "0xg", "169.254.169.254.nip.io", "99999999999999999999999", "1.2.3.x",
+                           "[fd00::1::2]", "-1", "fd00", "%", "..."}) {
+    EXPECT_FALSE(host_address(host).has_value()) << host;
+  }
+  EXPECT_FALSE(host_address(std::string(10000, '1')).has_value());
+}
+
+TEST(NormaliseTarget, ASmallBufferTruncatesAndSaysSo) {
+  const Target split = split_target("GET", "http://2852039166/%61/b?c", {});
+  for (std::size_t size = 0; size < 40; ++size) {
+    std::vector<char> buffer(size);
+    const NormalisedTarget n = normalise_target(split, buffer);
+    // The path needs its room before it is decoded: "http://169.254.169.254/%61/b".
+    EXPECT_EQ(n.truncated, size < 28) << size;
+    EXPECT_LE(n.target.size(), std::max(size, split.text.size()));
+  }
+}
+
+std::string random_target(std::mt19937& random) {
+  constexpr std::string_view kPieces[] = {"/",       "//",    "\\",  ".",    "..", ";", "%2e",
+                                          "%2f",     "%25",   "%5c", "%",    "?",  "#", "a",
+                                          "latest",  "http:", "@",   ":",    "[",  "]", "0x7f",
+                                          "169.254", "%3b",   "%41", "\x80", "%00"};
+  std::string target;
+  const std::size_t count = std::uniform_int_distribution<std::size_t>(0, 12)(random);
+  for (std::size_t i = 0; i < count; ++i) {
+    target +=
+        kPieces[std::uniform_int_distribution<std::size_t>(0, std::size(kPieces) - 1)(random)];
+  }
+  return target;
+}
+
+TEST(NormaliseTarget, RandomTargetsFitTheirBufferAndResolveFully) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 50000; ++round) {
+    const std::string target = random_target(random);
+    const std::string host = random_target(random);
+    const Normalised n = normalise(target, host, round % 8 == 0 ? "CONNECT" : "GET");
+    if (n.path != "*") {
+      EXPECT_EQ(n.path.find("//"), std::string::npos) << target;
+      EXPECT_EQ(n.path.find('\\'), std::string::npos) << target;
+      EXPECT_EQ(n.path.find(';'), std::string::npos) << target;
+      EXPECT_EQ(("/" + n.path + "/").find("/../"), std::string::npos) << target;
+      EXPECT_EQ(("/" + n.path + "/").find("/./"), std::string::npos) << target;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace imds::http
