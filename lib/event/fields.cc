@@ -147,7 +147,9 @@ Result<FieldTable> FieldTable::load(const std::filesystem::path& file) {
                      "expected a list of aliases for '" + canonical + "'");
     }
     for (const YAML::Node& alias : aliases) {
-      if (!alias.IsScalar() || alias.Scalar().empty()) {
+      // White space would be a forgotten quotation mark: yaml-cpp lets the file's end close it.
+      if (!alias.IsScalar() || alias.Scalar().empty() ||
+          alias.Scalar().find_first_of(" \t\r\n") != std::string::npos) {
         return fail_at(ErrorKind::config, position(file, alias.Mark()),
                        "expected a field name, an alias of '" + canonical + "'");
       }

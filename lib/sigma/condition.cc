@@ -88,8 +88,7 @@ class Parser {
       if (words_[next_].text == ")") {
         return fail_here("this ')' closes nothing");
       }
-      return fail_here("expected 'and', 'or' or the end of the condition, not " +
-                       in_quotes(words_[next_].text));
+      return fail_unexpected("expected 'and', 'or' or the end of the condition");
     }
     if (depth(*whole) > kMaxConditionDepth) {
       return too_deep();
@@ -142,12 +141,10 @@ class Parser {
       return parse_parentheses();
     }
     if (word.text == ")" || is_reserved_word(word.text)) {
-      return fail_here("expected a selection's name, not " + in_quotes(word.text));
+      return fail_unexpected("expected a selection's name");
     }
-    if (word.text.find('|') != std::string_view::npos) {
-      return fail_here(
-          "aggregations ('| count() …', '| near …') are not supported; Sigma 2 replaced them by "
-          "correlation rules");
+    if (is_aggregation(word)) {
+      return fail_unexpected({});
     }
     if (next_ + 1 < words_.size() && iequals(words_[next_ + 1].text, "of")) {
       return parse_quantifier();
@@ -167,7 +164,7 @@ class Parser {
     }
     if (!accept(")")) {
       if (next_ < words_.size()) {
-        return fail_here("expected 'and', 'or' or ')', not " + in_quotes(words_[next_].text));
+        return fail_unexpected("expected 'and', 'or' or ')'");
       }
       return context_.error(position(open), "this '(' is never closed");
     }
@@ -271,6 +268,18 @@ class Parser {
   }
   [[nodiscard]] tl::unexpected<Error> fail_here(std::string message) const {
     return context_.error(here(), std::move(message));
+  }
+  static bool is_aggregation(const Word& word) {
+    return word.text.find('|') != std::string_view::npos;
+  }
+  // The next word is not what was expected.
+  [[nodiscard]] tl::unexpected<Error> fail_unexpected(std::string expected) const {
+    if (is_aggregation(words_[next_])) {
+      return fail_here(
+          "aggregations ('| count() …', '| near …') are not supported; Sigma 2 replaced them by "
+          "correlation rules");
+    }
+    return fail_here(expected + ", not " + in_quotes(words_[next_].text));
   }
   [[nodiscard]] tl::unexpected<Error> too_deep() const {
     return fail_here("the condition is nested deeper than " + std::to_string(kMaxConditionDepth) +

@@ -34,6 +34,8 @@ YAML::Mark to_mark(Position position) {
 class TreeBuilder : public YAML::EventHandler {
  public:
   [[nodiscard]] Node take_root() { return std::move(root_); }
+  // Where the last scalar of the file begins in the source.
+  [[nodiscard]] std::size_t last_scalar() const { return last_scalar_; }
 
   // Every document has its own anchors; the limits count for the file.
   void OnDocumentStart(const YAML::Mark& /*mark*/) override {
@@ -62,6 +64,7 @@ class TreeBuilder : public YAML::EventHandler {
     node.plain = tag == "?" || (is_core_tag(tag, mark) && !tag.ends_with(":str"));
     charge_text(value.size(), mark);
     node.text = value;
+    last_scalar_ = node.offset;
     finish(std::move(node), anchor);
   }
 
@@ -147,6 +150,10 @@ class TreeBuilder : public YAML::EventHandler {
       }
       open_.back().node.keys.push_back(std::move(node));
     } else {
+      if (node.is_null() && open_.back().node.is_map()) {
+        // yaml-cpp marks a value left out where the next line begins; the key says it better.
+        node.position = open_.back().node.keys.back().position;
+      }
       open_.back().node.children.push_back(std::move(node));
     }
   }
@@ -199,6 +206,7 @@ class TreeBuilder : public YAML::EventHandler {
   Node root_;
   std::vector<Open> open_;
   std::unordered_map<YAML::anchor_t, Node> anchored_;
+  std::size_t last_scalar_ = 0;
   std::size_t nodes_ = 0;
   std::size_t text_bytes_ = 0;
 };
@@ -210,6 +218,26 @@ Position advance(Position start, std::string_view text) {
     return {start.line, start.column + static_cast<int>(text.size())};
   }
   return {start.line + lines, static_cast<int>(text.size() - text.rfind('\n'))};
+}
+
+// Whether the scalar at `start`, if quoted, ends before the source does. yaml-cpp lets the end of
+// the file close a quotation, so a forgotten mark would swallow the rest of the rules unnoticed.
+bool closes_quote(std::string_view source, std::size_t start) {
+  if (start >= source.size() || (source[start] != '\'' && source[start] != '"')) {
+    return true;
+  }
+  const char quote = source[start];
+  for (std::size_t at = start + 1; at < source.size(); ++at) {
+    if (quote == '"' && source[at] == '\\') {
+      ++at;
+    } else if (source[at] == quote) {
+      if (quote == '"' || at + 1 == source.size() || source[at + 1] != quote) {
+        return true;
+      }
+      ++at;  // two single quotes stand for one
+    }
+  }
+  return false;
 }
 
 bool is_space(char c) {
@@ -229,16 +257,23 @@ const Node* Node::find(std::string_view key) const {
 
 Result<std::vector<Node>> parse_documents(const std::string& source, const std::string& file_name) {
   std::vector<Node> documents;
+  std::size_t last_scalar = 0;
   try {
     std::istringstream stream(source);
     YAML::Parser parser(stream);
     TreeBuilder builder;
     while (parser.HandleNextDocument(builder)) {
       documents.push_back(builder.take_root());
+      last_scalar = builder.last_scalar();
     }
   } catch (const YAML::Exception& problem) {
     const Position at = to_position(problem.mark);
     return fail_at(ErrorKind::config, {file_name, at.line, at.column}, problem.msg);
+  }
+  if (!closes_quote(source, last_scalar)) {
+    const Position at = advance({1, 1}, std::string_view(source).substr(0, last_scalar));
+    return fail_at(ErrorKind::config, {file_name, at.line, at.column},
+                   "this quotation mark is never closed");
   }
   return documents;
 }

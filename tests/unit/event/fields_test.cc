@@ -122,6 +122,7 @@ TEST_F(AliasFile, RefusesOtherShapes) {
   expect_error("url: uri\n", 1, 6, "expected a list of aliases for 'url'");
   expect_error("url:\n  - [uri]\n", 2, 5, "expected a field name");
   expect_error("url: ['']\n", 1, 7, "expected a field name");
+  expect_error("url:\n  - 'uri\n  - c-uri\nurl.path: [path]\n", 2, 5, "expected a field name");
   EXPECT_FALSE(load("").has_value());
   EXPECT_FALSE(load("url:\n").has_value());
 }

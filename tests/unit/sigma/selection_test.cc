@@ -1,0 +1,194 @@
+// Selections: maps, lists, keywords, modifiers.
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "rule_text.h"
+
+namespace imds::sigma {
+namespace {
+
+Selection only_selection(const std::string& item) {
+  const Rule rule = only_rule(rule_with("  sel:" + item + "\n  condition: sel\n"));
+  if (rule.selections.size() != 1) {
+    ADD_FAILURE() << item;
+    return {};
+  }
+  return rule.selections[0];
+}
+
+TEST(Maps, AllFieldsOfAMapStandInOneGroup) {
+  const Selection selection = only_selection("\n    url: a\n    destination.port: [80, 8080]");
+  EXPECT_EQ(selection.name, "sel");
+  EXPECT_EQ(selection.position.line, 6);
+  EXPECT_EQ(selection.position.column, 3);
+  ASSERT_EQ(selection.groups.size(), 1u);
+  ASSERT_EQ(selection.groups[0].size(), 2u);
+  EXPECT_EQ(selection.groups[0][0].field, event::FieldId::url);
+  EXPECT_EQ(selection.groups[0][0].name, "url");
+  EXPECT_EQ(selection.groups[0][1].values.size(), 2u);
+  EXPECT_EQ(selection.groups[0][1].position.line, 8);
+  EXPECT_EQ(selection.groups[0][1].position.column, 5);
+}
+
+TEST(Lists, EveryMapOfAListIsAGroup) {
+  const Selection selection =
+      only_selection("\n    - url: a\n      destination.port: 80\n    - url|contains: b");
+  ASSERT_EQ(selection.groups.size(), 2u);
+  EXPECT_EQ(selection.groups[0].size(), 2u);
+  EXPECT_EQ(selection.groups[1][0].operation, Operation::contains);
+}
+
+TEST(Keywords, AListIsOneMatchOfAnyValue) {
+  const Selection selection = only_selection("\n    - token\n    - 'meta*data'\n    - 42");
+  ASSERT_EQ(selection.groups.size(), 1u);
+  const FieldMatch& match = selection.groups[0][0];
+  EXPECT_EQ(match.field, std::nullopt);
+  EXPECT_EQ(match.name, "");
+  EXPECT_EQ(match.operation, Operation::contains);
+  EXPECT_FALSE(match.all);
+  ASSERT_EQ(match.values.size(), 3u);
+  EXPECT_EQ(match.values[2].pattern.to_string(), "42");
+  EXPECT_EQ(match.position.line, 7);
+  EXPECT_EQ(match.position.column, 7);
+}
+
+TEST(Keywords, AsOneText) {
+  const Selection selection = only_selection(" token");
+  ASSERT_EQ(selection.groups.size(), 1u);
+  EXPECT_EQ(selection.groups[0][0].values[0].pattern.to_string(), "token");
+}
+
+TEST(Keywords, AllOfThem) {
+  const Selection selection = only_selection("\n    '|all':\n      - a\n      - b");
+  const FieldMatch& match = selection.groups[0][0];
+  EXPECT_EQ(match.field, std::nullopt);
+  EXPECT_TRUE(match.all);
+  EXPECT_EQ(match.operation, Operation::contains);
+  EXPECT_EQ(match.values.size(), 2u);
+}
+
+TEST(Keywords, MayStandAmongMaps) {
+  const Selection selection = only_selection("\n    - a\n    - url: b\n    - c");
+  ASSERT_EQ(selection.groups.size(), 2u);
+  EXPECT_EQ(selection.groups[0][0].name, "url");
+  EXPECT_EQ(selection.groups[1][0].values.size(), 2u);
+}
+
+TEST(Keywords, RefuseWhatIsNoKeyword) {
+  expect_error(rule_with("  sel: ['']\n  condition: sel\n"), 6, 9, "match every event");
+  expect_error(rule_with("  sel: [null]\n  condition: sel\n"), 6, 9, "expected a keyword");
+  expect_error(rule_with("  sel: [[a]]\n  condition: sel\n"), 6, 9, "cannot be nested");
+  expect_match_error("'|startswith': a", 5, "keywords take the modifiers");
+  expect_match_error("'|exists': true", 5, "keywords take the modifiers");
+  expect_match_error("'|neq': a", 5, "keywords take the modifiers");
+  expect_match_error("'': a", 5, "expected a field's name");
+}
+
+TEST(Selections, EmptyOnesAreRefused) {
+  expect_error(rule_with("  sel:\n  condition: sel\n"), 6, 3, "the selection 'sel' is empty");
+  expect_error(rule_with("  sel: []\n  condition: sel\n"), 6, 8, "the selection 'sel' is empty");
+  expect_error(rule_with("  sel: {}\n  condition: sel\n"), 6, 8, "this map is empty");
+}
+
+TEST(Selections, NamesAConditionCannotUseAreRefused) {
+  expect_error(rule_with("  a b: {url: x}\n  condition: 1 of them\n"), 6, 3, "selection's name");
+  expect_error(rule_with("  sel*: {url: x}\n  condition: 1 of them\n"), 6, 3, "selection's name");
+  expect_error(rule_with("  '': {url: x}\n  condition: 1 of them\n"), 6, 3, "selection's name");
+  expect_error(rule_with("  Them: {url: x}\n  condition: 1 of them\n"), 6, 3,
+               "a word of the condition language");
+  EXPECT_EQ(only_rule(rule_with("  a-b.c_1: {url: x}\n  condition: a-b.c_1\n")).selections[0].name,
+            "a-b.c_1");
+}
+
+TEST(Fields, UnknownOnesAreRefusedWithTheNearestName) {
+  expect_match_error("destination.pi: 10.0.0.1", 5,
+                     "unknown field 'destination.pi'; did you mean 'destination.ip'?");
+  expect_match_error("CommandLine|contains: x", 5, "unknown field 'CommandLine'");
+}
+
+TEST(Fields, MustBeCarriedByAnEventOfTheLogsource) {
+  const std::string_view connections = "logsource: {category: network, service: connection}\n";
+  EXPECT_EQ(only_match("destination.port: 80", connections).field,
+            event::FieldId::destination_port);
+  expect_match_error("url: /latest", 5, "no event of this rule's logsource carries the field 'url'",
+                     connections);
+}
+
+TEST(Modifiers, Operations) {
+  EXPECT_EQ(only_match("url: a").operation, Operation::equals);
+  EXPECT_EQ(only_match("url|contains: a").operation, Operation::contains);
+  EXPECT_EQ(only_match("url|startswith: a").operation, Operation::starts_with);
+  EXPECT_EQ(only_match("url|endswith: a").operation, Operation::ends_with);
+  EXPECT_EQ(only_match("destination.port|lt: 1024").operation, Operation::less);
+  EXPECT_EQ(only_match("destination.port|lte: 1024").operation, Operation::less_or_equal);
+  EXPECT_EQ(only_match("destination.port|gt: 1024").operation, Operation::greater);
+  EXPECT_EQ(only_match("destination.port|gte: 1024").operation, Operation::greater_or_equal);
+  for (const char* modifier : {"contains", "startswith", "endswith"}) {
+    EXPECT_EQ(name(only_match(std::string("url|") + modifier + ": a").operation), modifier);
+  }
+}
+
+TEST(Modifiers, Flags) {
+  const FieldMatch match = only_match("url|contains|all|cased: [a, b]");
+  EXPECT_EQ(match.name, "url");
+  EXPECT_EQ(match.operation, Operation::contains);
+  EXPECT_TRUE(match.all);
+  EXPECT_TRUE(match.cased);
+  EXPECT_FALSE(match.negated);
+  EXPECT_TRUE(only_match("url|neq: a").negated);
+  EXPECT_TRUE(only_match("destination.port|neq: 80").negated);
+  EXPECT_TRUE(only_match("source.ip|cidr|neq: 10.0.0.0/8").negated);
+}
+
+TEST(Modifiers, NotYetSupportedOnesAreErrorsThatSayWhatIs) {
+  for (const char* modifier :
+       {"re", "i", "m", "s", "base64", "base64offset", "utf16", "utf16le", "utf16be", "wide",
+        "windash", "fieldref", "expand", "minute", "hour", "day", "week", "month", "year"}) {
+    expect_match_error(std::string("url|") + modifier + ": a", 9,
+                       std::string("the modifier '") + modifier +
+                           "' is not supported yet; supported are all, contains");
+  }
+}
+
+TEST(Modifiers, UnknownOnesAreRefusedAtTheirPlace) {
+  expect_match_error("url|contians: a", 9, "unknown modifier 'contians'; did you mean 'contains'?");
+  expect_match_error("url|all|contians: [a, b]", 13, "unknown modifier 'contians'");
+  expect_match_error("'url|contians': a", 10, "unknown modifier 'contians'");
+  expect_match_error("url|Contains: a", 9, "did you mean 'contains'?");
+  expect_match_error("url|: a", 9, "expected a modifier after '|'");
+  expect_match_error("url||all: a", 9, "expected a modifier after '|'");
+}
+
+TEST(Modifiers, ContradictionsAreRefused) {
+  expect_match_error("url|contains|startswith: a", 18,
+                     "'contains' and 'startswith' contradict each other");
+  expect_match_error("url|contains|contains: a", 18, "contradict each other");
+  expect_match_error("url|all|all: [a, b]", 13, "stands here twice");
+  expect_match_error("url|exists|all: true", 5, "'all' and 'exists' contradict");
+  expect_match_error("url|exists|cased: true", 5, "'cased' only changes comparisons of text");
+  expect_match_error("destination.port|cased: 80", 5, "'cased' only changes comparisons of text");
+  expect_match_error("url|neq|all: [a, b]", 5, "'neq' cannot be combined with 'all'");
+  expect_match_error("destination.port|neq|gt: 80", 5, "'neq' cannot be combined with 'gt'");
+}
+
+TEST(Modifiers, MustFitTheField) {
+  expect_match_error("url|cidr: 10.0.0.0/8", 5, "which holds text");
+  expect_match_error("url|lt: 5", 5, "which holds text");
+  expect_match_error("destination.port|contains: 8", 5, "which holds a number");
+  expect_match_error("destination.port|cidr: 10.0.0.0/8", 5, "which holds a number");
+  expect_match_error("source.ip|startswith: '10.'", 5, "write networks with 'cidr'");
+  expect_match_error("source.ip|gt: 10.0.0.1", 5, "which holds an address");
+}
+
+TEST(Modifiers, NullUnderAModifierIsRefused) {
+  expect_match_error("url|contains: null", 5, "null cannot stand under the modifier 'contains'");
+}
+
+TEST(Modifiers, AllForASingleValueIsWarnedAbout) {
+  expect_warning(rule_with("  sel:\n    url|contains|all: a\n  condition: sel\n"), 7, 5,
+                 "no meaning for a single value");
+}
+
+}  // namespace
+}  // namespace imds::sigma
