@@ -45,7 +45,7 @@ std::string link_type_name(int dlt) {
 
 // A file may claim any time. Kept between 1970 and 2116, so that differences never overflow.
 Timestamp to_timestamp(const timeval& nano) {
-  constexpr std::int64_t kLastSecond = INT64_MAX / 2 / kNanosPerSecond;
+  constexpr std::int64_t kLastSecond = INT64_MAX / 2 / kNanosPerSecond - 1;
   const auto seconds = std::clamp<std::int64_t>(nano.tv_sec, 0, kLastSecond);
   const auto fraction = std::clamp<std::int64_t>(nano.tv_usec, 0, kNanosPerSecond - 1);
   return {seconds * kNanosPerSecond + fraction};

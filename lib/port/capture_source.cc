@@ -15,12 +15,12 @@ constexpr std::uint32_t kCaptureMbufs = 16383;
 }  // namespace
 
 std::uint64_t CaptureSource::required_memory_bytes() {
-  return pool_memory_bytes(kCaptureMbufs, kDefaultDataBytes);
+  return pool_memory_bytes(kCaptureMbufs, kDefaultDataBytes, PoolUse::software, false);
 }
 
 Result<std::unique_ptr<CaptureSource>> CaptureSource::create(
     std::unique_ptr<CaptureReader> reader) {
-  auto pool = make_pool(kCaptureMbufs, kDefaultDataBytes, SOCKET_ID_ANY);
+  auto pool = make_pool(kCaptureMbufs, kDefaultDataBytes, PoolUse::software, SOCKET_ID_ANY);
   if (!pool) {
     return pass_on(pool);
   }

@@ -62,7 +62,7 @@ Result<std::uint64_t> ReplaySource::required_memory_bytes(const std::vector<std:
   if (!size) {
     return pass_on(size);
   }
-  return pool_memory_bytes(pool_size_for(size->mbufs), kDefaultDataBytes);
+  return pool_memory_bytes(pool_size_for(size->mbufs), kDefaultDataBytes, PoolUse::software, false);
 }
 
 Result<std::unique_ptr<ReplaySource>> ReplaySource::create(const std::vector<std::string>& paths,
@@ -76,7 +76,8 @@ Result<std::unique_ptr<ReplaySource>> ReplaySource::create(const std::vector<std
     return pass_on(reader);
   }
   std::unique_ptr<ReplaySource> source(new ReplaySource);
-  auto pool = make_pool(pool_size_for(size->mbufs), kDefaultDataBytes, SOCKET_ID_ANY);
+  auto pool =
+      make_pool(pool_size_for(size->mbufs), kDefaultDataBytes, PoolUse::software, SOCKET_ID_ANY);
   if (!pool) {
     return pass_on(pool);
   }

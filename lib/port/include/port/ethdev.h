@@ -69,7 +69,7 @@ struct LinkInfo {
   bool full_duplex = false;
 };
 
-// What a port became, for printing at start and for metrics. Fixed after open().
+// What a port became, for printing at start and for metrics. Complete after start().
 struct PortReport {
   std::string name;
   std::string device;
@@ -94,7 +94,7 @@ struct PortReport {
   std::uint32_t mbufs = 0;  // in the pool shared by the ports of this socket
   std::uint32_t mbuf_data_bytes = 0;
   std::uint64_t mempool_bytes = 0;
-  LinkInfo link;                   // when opened
+  LinkInfo link;                   // when started
   std::vector<std::string> notes;  // what the operator must know; one sentence each
 };
 

@@ -1,0 +1,370 @@
+#include "port/ethdev.h"
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <rte_ethdev.h>
+
+#include "device.h"
+#include "ethdev_source.h"
+#include "packet_pool.h"
+#include "port/packet_meta.h"
+#include "port_setup.h"
+
+namespace imds::port {
+namespace {
+
+tl::unexpected<Error> config_failure(const PortOptions& port, const std::string& what) {
+  return fail(ErrorKind::config, "port '" + port.name + "': " + what);
+}
+
+Status check_names(const EthdevOptions& options) {
+  if (options.ports.empty()) {
+    return fail(ErrorKind::config, "no port is configured");
+  }
+  if (options.workers == 0) {
+    return fail(ErrorKind::config, "at least one worker is needed");
+  }
+  std::set<std::string> names;
+  std::map<std::string, std::string> devices;     // device, port that has it
+  std::map<std::string, std::string> interfaces;  // kernel interface, port that has it
+  for (const PortOptions& port : options.ports) {
+    if (port.name.empty() || port.device.empty()) {
+      return config_failure(port, "a port needs a name and a device");
+    }
+    if (!names.insert(port.name).second) {
+      return config_failure(port, "the name is used twice");
+    }
+    const DeviceRef device = parse_device(port.device);
+    if (auto [it, inserted] = devices.emplace(device.name, port.name); !inserted) {
+      return config_failure(port, "device '" + device.name + "' is already port '" + it->second +
+                                      "'; number virtual devices apart (net_af_packet0, "
+                                      "net_af_packet1)");
+    }
+    if (auto [it, inserted] = interfaces.emplace(device.interface, port.name);
+        !inserted && !device.interface.empty()) {
+      return config_failure(
+          port, "interface '" + device.interface + "' is already port '" + it->second + "'");
+    }
+    if (port.mtu != 0 && device.kind != DriverKind::ordinary) {
+      return config_failure(port, "the MTU of a kernel interface is set outside: 'ip link set " +
+                                      device.interface + " mtu " + std::to_string(port.mtu) + "'");
+    }
+  }
+  return {};
+}
+
+// Peers must name each other.
+Status pair_ports(std::vector<Port>& ports) {
+  for (Port& port : ports) {
+    const PortOptions& options = port.options;
+    if (!port.is_inline()) {
+      if (!options.peer.empty()) {
+        return config_failure(options, "a tap port has no peer; set mode inline or leave it out");
+      }
+      continue;
+    }
+    const auto peer = std::find_if(ports.begin(), ports.end(), [&](const Port& other) {
+      return other.options.name == options.peer;
+    });
+    if (peer == ports.end()) {
+      return config_failure(options, "its peer '" + options.peer + "' is not a configured port");
+    }
+    if (&*peer == &port || !peer->is_inline() || peer->options.peer != options.name) {
+      return config_failure(options, "its peer '" + options.peer +
+                                         "' must be another inline port that names this one as "
+                                         "its peer");
+    }
+    port.peer = static_cast<std::uint16_t>(peer - ports.begin());
+  }
+  return {};
+}
+
+bool waits_for_queue_count(const Port& port) {
+  return port.device.bus == Bus::vdev && port.device.kind != DriverKind::ordinary;
+}
+
+bool has_several_numa_nodes() {
+  std::error_code error;
+  return std::filesystem::exists("/sys/devices/system/node/node1", error);
+}
+
+}  // namespace
+
+const char* to_text(RssState state) {
+  switch (state) {
+    case RssState::single_queue:
+      return "not needed (one queue)";
+    case RssState::symmetric:
+      return "symmetric";
+    case RssState::kernel_symmetric:
+      return "symmetric, by the kernel";
+    case RssState::kernel_unknown:
+      return "by the kernel driver, symmetry not known";
+    case RssState::none:
+      return "none";
+  }
+  return "none";
+}
+
+struct EthdevSet::Impl {
+  EthdevOptions options;
+  std::vector<Port> ports;
+  std::vector<MempoolPtr> pools;
+  std::vector<std::unique_ptr<EthdevSource>> sources;  // [port * queues + queue]
+  std::uint16_t queues = 1;
+  std::atomic<bool> running{false};
+
+  ~Impl();
+  [[nodiscard]] Status attach_ports();
+  [[nodiscard]] Status attach_one(Port& port, std::uint16_t queues_wanted);
+  [[nodiscard]] Status set_up();
+  void explain_queues();
+  void make_sources();
+  void stop();
+};
+
+EthdevSet::Impl::~Impl() {
+  stop();
+  sources.clear();
+  for (const Port& port : ports) {
+    if (port.id != kNoDevice) {
+      detach(port.device, port.id);
+    }
+  }
+}
+
+Status EthdevSet::Impl::attach_one(Port& port, std::uint16_t queues_wanted) {
+  const std::uint16_t ring_frames =
+      port.options.rx_descriptors != 0 ? port.options.rx_descriptors : kDefaultRxDescriptors;
+  auto id =
+      attach(port.options, port.device, driver_arguments(port.device, queues_wanted, ring_frames));
+  if (!id) {
+    return pass_on(id);
+  }
+  port.id = *id;
+  return inspect_device(port, options);
+}
+
+// Devices on kernel interfaces spread packets over exactly the queues they are created with, so
+// they come last, when the number every port can fill is known.
+Status EthdevSet::Impl::attach_ports() {
+  queues = options.workers;
+  for (Port& port : ports) {
+    if (Status s = resolve_device(port.options, port.device); !s) {
+      return s;
+    }
+    if (waits_for_queue_count(port)) {
+      port.report.queues_supported = queues_before_attach(port.device, options.workers);
+    } else if (Status s = attach_one(port, options.workers); !s) {
+      return s;
+    }
+    queues = std::min(queues, port.report.queues_supported);
+  }
+  for (Port& port : ports) {
+    if (!waits_for_queue_count(port)) {
+      continue;
+    }
+    const std::uint16_t supported = port.report.queues_supported;
+    if (Status s = check_queue_coverage(port.options, port.device, queues); !s) {
+      return s;
+    }
+    if (Status s = attach_one(port, queues); !s) {
+      return s;
+    }
+    port.report.queues_supported = supported;
+  }
+  return {};
+}
+
+void EthdevSet::Impl::explain_queues() {
+  for (Port& port : ports) {
+    port.report.queues = queues;
+    if (port.report.rss == RssState::kernel_unknown && queues > 1) {
+      port.report.notes.push_back(
+          "the interface's own hash decides the worker; for both directions to meet, give it the "
+          "symmetric key: 'ethtool -X " +
+          port.device.interface + " hkey 6d:5a:... equal " + std::to_string(queues) + "'");
+    }
+    if (queues < port.report.queues_supported) {
+      const auto limit =
+          std::min_element(ports.begin(), ports.end(), [](const Port& a, const Port& b) {
+            return a.report.queues_supported < b.report.queues_supported;
+          });
+      port.report.notes.push_back("reduced to " + std::to_string(queues) +
+                                  " queue(s), the number port '" + limit->options.name +
+                                  "' can fill, so that both directions of a flow meet");
+    }
+  }
+}
+
+Status EthdevSet::Impl::set_up() {
+  explain_queues();
+  std::map<int, PoolDemand> demands;
+  for (Port& port : ports) {
+    auto [demand, first] = demands.try_emplace(port.report.socket);
+    if (first) {
+      demand->second.add_workers(options);
+    }
+    if (Status s = configure_device(port, demand->second); !s) {
+      return s;
+    }
+  }
+  for (auto& [socket, demand] : demands) {
+    auto pool = make_pool(demand.mbufs(), demand.data_bytes(), PoolUse::device, socket);
+    if (!pool) {
+      return pass_on(pool);
+    }
+    for (Port& port : ports) {
+      if (port.report.socket != socket) {
+        continue;
+      }
+      if (Status s = set_up_queues(port, pool->get()); !s) {
+        return s;
+      }
+    }
+    pools.push_back(std::move(*pool));
+  }
+  return {};
+}
+
+void EthdevSet::Impl::make_sources() {
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    const Port& port = ports[i];
+    for (std::uint16_t queue = 0; queue < queues; ++queue) {
+      sources.push_back(std::make_unique<EthdevSource>(
+          EthdevSource::Queue{
+              .port_index = static_cast<std::uint16_t>(i),
+              .device = port.id,
+              .peer = port.is_inline() ? ports[port.peer].id : EthdevSource::kNoPeer,
+              .queue = queue,
+              .truncated_at = port.truncated_at()},
+          running));
+    }
+  }
+}
+
+void EthdevSet::Impl::stop() {
+  running.store(false);
+  for (Port& port : ports) {
+    if (std::exchange(port.started, false)) {
+      rte_eth_dev_stop(port.id);
+    }
+  }
+}
+
+Result<std::unique_ptr<EthdevSet>> EthdevSet::open(const EthdevOptions& options) {
+  if (Status s = check_names(options); !s) {
+    return pass_on(s);
+  }
+  auto impl = std::make_unique<Impl>();
+  impl->options = options;
+  for (const PortOptions& port : options.ports) {
+    Port& p = impl->ports.emplace_back();
+    p.options = port;
+    p.device = parse_device(port.device);
+    p.report.name = port.name;
+    p.report.device = port.device;
+    p.report.mode = port.mode;
+    p.report.peer = port.peer;
+    p.report.queues_wanted = options.workers;
+  }
+  if (Status s = pair_ports(impl->ports); !s) {
+    return pass_on(s);
+  }
+  if (Status s = impl->attach_ports(); !s) {
+    return pass_on(s);
+  }
+  if (Status s = impl->set_up(); !s) {
+    return pass_on(s);
+  }
+  impl->make_sources();
+  return std::unique_ptr<EthdevSet>(new EthdevSet(std::move(impl)));
+}
+
+EalNeeds EthdevSet::eal_needs(const EthdevOptions& options) {
+  EalNeeds needs;
+  for (const PortOptions& port : options.ports) {
+    needs.pci = needs.pci || parse_device(port.device).bus == Bus::pci;
+  }
+  needs.hugepages = needs.pci;
+  const auto pool_bytes = [&](const PoolDemand& demand) {
+    return pool_memory_bytes(demand.mbufs(), demand.data_bytes(), PoolUse::device, needs.hugepages);
+  };
+  PoolDemand together;
+  together.add_workers(options);
+  std::uint64_t apart = 0;
+  for (const PortOptions& port : options.ports) {
+    const DeviceRef device = parse_device(port.device);
+    PoolDemand alone;
+    alone.add_workers(options);
+    for (PoolDemand* demand : {&together, &alone}) {
+      demand->add_port(device.kind, options.workers,
+                       port.rx_descriptors != 0 ? port.rx_descriptors : kDefaultRxDescriptors,
+                       port.tx_descriptors != 0 ? port.tx_descriptors : kDefaultTxDescriptors,
+                       data_bytes_for(device));
+    }
+    apart += pool_bytes(alone);
+  }
+  // Which node a device is on is not known yet; at worst each is on one of its own.
+  needs.memory_bytes = has_several_numa_nodes() ? apart : pool_bytes(together);
+  return needs;
+}
+
+EthdevSet::EthdevSet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+EthdevSet::~EthdevSet() = default;
+
+Status EthdevSet::start() {
+  for (Port& port : impl_->ports) {
+    if (Status s = start_device(port); !s) {
+      impl_->stop();
+      return s;
+    }
+  }
+  impl_->running.store(true);
+  return {};
+}
+
+void EthdevSet::stop() {
+  impl_->stop();
+}
+
+std::uint16_t EthdevSet::port_count() const {
+  return static_cast<std::uint16_t>(impl_->ports.size());
+}
+
+std::uint16_t EthdevSet::queues() const {
+  return impl_->queues;
+}
+
+Source& EthdevSet::source(std::uint16_t port, std::uint16_t queue) {
+  return *impl_->sources.at(std::size_t{port} * impl_->queues + queue);
+}
+
+const PortReport& EthdevSet::report(std::uint16_t port) const {
+  return impl_->ports.at(port).report;
+}
+
+LinkInfo EthdevSet::link(std::uint16_t port) const {
+  return link_of(impl_->ports.at(port));
+}
+
+PortStats EthdevSet::stats(std::uint16_t port) const {
+  rte_eth_stats s = {};
+  if (rte_eth_stats_get(impl_->ports.at(port).id, &s) != 0) {
+    return {};
+  }
+  return {.received_packets = s.ipackets,
+          .received_bytes = s.ibytes,
+          .missed_packets = s.imissed,
+          .receive_errors = s.ierrors,
+          .no_mbuf = s.rx_nombuf,
+          .transmitted_packets = s.opackets,
+          .transmit_errors = s.oerrors};
+}
+
+}  // namespace imds::port
