@@ -2,8 +2,8 @@
 // authentication belong to a reverse proxy in front of it.
 //
 // Four threads of its own, and a client has one second to send its request, so that idle
-// connections cannot keep Prometheus out for long. The destructor stops them; no collector runs
-// after it.
+// connections cannot keep Prometheus out for long. The destructor stops them, which
+// takes up to two seconds after a scrape; no collector runs after it.
 #pragma once
 
 #include <cstdint>
