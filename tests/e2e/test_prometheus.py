@@ -196,10 +196,32 @@ def test_metrics_listen_on_loopback_only(scraped):
     assert addresses == ["127.0.0.1:%d" % METRICS_PORT]
 
 
-def test_every_metric_is_documented(scraped):
+def test_documentation_names_every_metric_and_no_other(scraped):
     _, inspector, _ = scraped
-    text = (harness.ROOT / "docs/metrics.md").read_text()
-    documented = set(re.findall(r"`(imds_inspector_\w+)", text))
-    exposed = set(re.findall(r"^# TYPE (\w+) ", inspector.metrics().text, re.M))
-    exposed = {name for name in exposed if name.startswith("imds_inspector_")}
-    assert exposed - documented == set()
+    exposed = set(re.findall(r"^# TYPE (imds_inspector_\w+) ", inspector.metrics().text, re.M))
+    reference = (harness.ROOT / "docs/metrics.md").read_text()
+    assert exposed - set(re.findall(r"imds_inspector_\w+", reference)) == set()
+    for path in [harness.ROOT / "README.md", *(harness.ROOT / "docs").rglob("*.md")]:
+        named = set(re.findall(r"`(imds_inspector_\w+)[`{]", path.read_text()))
+        assert named - exposed == set(), path
+
+
+def test_shipped_alerting_rules_work_and_the_attack_fires(scraped):
+    _, _, prometheus = scraped
+    _, body = prometheus.get("/api/v1/rules")
+    rules = [rule for group in json.loads(body)["data"]["groups"] for rule in group["rules"]]
+    assert rules
+
+    def evaluated():
+        _, body = prometheus.get("/api/v1/rules")
+        groups = json.loads(body)["data"]["groups"]
+        health = {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
+        return set(health.values()) == {"ok"}
+
+    harness.wait_for("every rule to be evaluated well", evaluated)
+
+    def firing():
+        return prometheus.query('ALERTS{alertname="ImdsAlert", alertstate="firing"}')
+
+    harness.wait_for("ImdsAlert", firing)
+    assert prometheus.query('ALERTS{alertname="InspectorDown"}') == []
