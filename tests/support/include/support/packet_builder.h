@@ -19,14 +19,9 @@
 #include <vector>
 
 #include "base/address.h"
+#include "support/wire_bytes.h"
 
 namespace imds::support {
-
-using Bytes = std::vector<std::uint8_t>;
-
-[[nodiscard]] inline Bytes to_bytes(std::string_view text) {
-  return {text.begin(), text.end()};
-}
 
 inline constexpr std::uint8_t kFin = 0x01;
 inline constexpr std::uint8_t kSyn = 0x02;
@@ -43,9 +38,9 @@ class PacketBuilder {
   PacketBuilder& ethernet(std::string_view source = kClientMac,
                           std::string_view destination = kServerMac) {
     Layer& l = add(Kind::ethernet);
-    append_mac(l.header, destination);
-    append_mac(l.header, source);
-    append16(l.header, 0);
+    wire::append_mac(l.header, destination);
+    wire::append_mac(l.header, source);
+    wire::append16(l.header, 0);
     return *this;
   }
   // 802.2 LLC and SNAP after ethernet(); the EtherType field becomes the frame's length.
@@ -56,32 +51,32 @@ class PacketBuilder {
   PacketBuilder& vlan(unsigned id, unsigned tpid = 0x8100, unsigned priority = 0) {
     Layer& l = add(Kind::vlan);
     l.tpid = static_cast<std::uint16_t>(tpid);
-    append16(l.header, (priority << 13) | (id & 0xfff));
-    append16(l.header, 0);
+    wire::append16(l.header, (priority << 13) | (id & 0xfff));
+    wire::append16(l.header, 0);
     return *this;
   }
   // LINKTYPE_LINUX_SLL.
   PacketBuilder& cooked(std::string_view source = kClientMac) {
     Layer& l = add(Kind::cooked);
     for (unsigned v : {0u, 1u, 6u}) {
-      append16(l.header, v);
+      wire::append16(l.header, v);
     }
-    append_mac(l.header, source);
-    append16(l.header, 0);  // address padding
-    append16(l.header, 0);  // protocol
+    wire::append_mac(l.header, source);
+    wire::append16(l.header, 0);  // address padding
+    wire::append16(l.header, 0);  // protocol
     return *this;
   }
   // LINKTYPE_LINUX_SLL2.
   PacketBuilder& cooked_v2(std::string_view source = kClientMac) {
     Layer& l = add(Kind::cooked_v2);
-    append16(l.header, 0);  // protocol
-    append16(l.header, 0);
-    append32(l.header, 2);  // interface index
-    append16(l.header, 1);  // ARPHRD_ETHER
+    wire::append16(l.header, 0);  // protocol
+    wire::append16(l.header, 0);
+    wire::append32(l.header, 2);  // interface index
+    wire::append16(l.header, 1);  // ARPHRD_ETHER
     l.header.push_back(0);
     l.header.push_back(6);
-    append_mac(l.header, source);
-    append16(l.header, 0);
+    wire::append_mac(l.header, source);
+    wire::append16(l.header, 0);
     return *this;
   }
   // Overrides the next-layer number of the latest layer (EtherType, IP protocol, next header).
@@ -94,29 +89,29 @@ class PacketBuilder {
   PacketBuilder& arp(unsigned operation, std::string_view sender_mac, std::string_view sender_ip,
                      std::string_view target_mac, std::string_view target_ip) {
     Layer& l = add(Kind::arp);
-    append16(l.header, 1);
-    append16(l.header, 0x0800);
+    wire::append16(l.header, 1);
+    wire::append16(l.header, 0x0800);
     l.header.push_back(6);
     l.header.push_back(4);
-    append16(l.header, operation);
-    append_mac(l.header, sender_mac);
-    append_ip(l.header, address(sender_ip, AddressFamily::ipv4));
-    append_mac(l.header, target_mac);
-    append_ip(l.header, address(target_ip, AddressFamily::ipv4));
+    wire::append16(l.header, operation);
+    wire::append_mac(l.header, sender_mac);
+    wire::append_ip(l.header, wire::address(sender_ip, AddressFamily::ipv4));
+    wire::append_mac(l.header, target_mac);
+    wire::append_ip(l.header, wire::address(target_ip, AddressFamily::ipv4));
     return *this;
   }
 
   // --- IP ---
   PacketBuilder& ipv4(std::string_view source, std::string_view destination) {
     Layer& l = add(Kind::ipv4);
-    l.source = address(source, AddressFamily::ipv4);
-    l.destination = address(destination, AddressFamily::ipv4);
+    l.source = wire::address(source, AddressFamily::ipv4);
+    l.destination = wire::address(destination, AddressFamily::ipv4);
     return *this;
   }
   PacketBuilder& ipv6(std::string_view source, std::string_view destination) {
     Layer& l = add(Kind::ipv6);
-    l.source = address(source, AddressFamily::ipv6);
-    l.destination = address(destination, AddressFamily::ipv6);
+    l.source = wire::address(source, AddressFamily::ipv6);
+    l.destination = wire::address(destination, AddressFamily::ipv6);
     return *this;
   }
   // IPv4 or IPv6, as the addresses are.
@@ -176,8 +171,8 @@ class PacketBuilder {
     Layer& l = add(Kind::extension);
     l.protocol = 44;
     l.header = {0, 0};
-    append16(l.header, (offset & 0xfff8u) | (more ? 1u : 0u));
-    append32(l.header, id);
+    wire::append16(l.header, (offset & 0xfff8u) | (more ? 1u : 0u));
+    wire::append32(l.header, id);
     return *this;
   }
 
@@ -308,38 +303,6 @@ class PacketBuilder {
     bool bad_checksum = false;
   };
 
-  static void append16(Bytes& out, unsigned v) {
-    out.push_back(static_cast<std::uint8_t>(v >> 8));
-    out.push_back(static_cast<std::uint8_t>(v));
-  }
-  static void append32(Bytes& out, std::uint32_t v) {
-    append16(out, v >> 16);
-    append16(out, v & 0xffff);
-  }
-  static void put16(Bytes& out, std::size_t at, unsigned v) {
-    out[at] = static_cast<std::uint8_t>(v >> 8);
-    out[at + 1] = static_cast<std::uint8_t>(v);
-  }
-  static void append_mac(Bytes& out, std::string_view text) {
-    if (text.size() != 17) {
-      throw std::logic_error("not a MAC address: " + std::string(text));
-    }
-    for (std::size_t i = 0; i < 17; i += 3) {
-      out.push_back(
-          static_cast<std::uint8_t>(std::stoul(std::string(text.substr(i, 2)), nullptr, 16)));
-    }
-  }
-  static void append_ip(Bytes& out, const IpAddress& a) {
-    out.insert(out.end(), a.bytes.begin(), a.bytes.begin() + static_cast<long>(a.size()));
-  }
-  static IpAddress address(std::string_view text, AddressFamily family) {
-    const auto parsed = IpAddress::parse(text);
-    if (!parsed || parsed->family != family) {
-      throw std::logic_error("not an address of the family asked for: " + std::string(text));
-    }
-    return *parsed;
-  }
-
   Layer& add(Kind kind) {
     layers_.emplace_back();
     layers_.back().kind = kind;
@@ -363,7 +326,7 @@ class PacketBuilder {
   PacketBuilder& icmp_layer(Kind kind, unsigned type, unsigned code, std::uint32_t rest) {
     Layer& l = add(kind);
     l.header = {static_cast<std::uint8_t>(type), static_cast<std::uint8_t>(code), 0, 0};
-    append32(l.header, rest);
+    wire::append32(l.header, rest);
     return *this;
   }
 
@@ -409,26 +372,17 @@ class PacketBuilder {
     }
   }
 
-  static std::uint32_t sum16(const Bytes& data, std::uint32_t sum) {
-    for (std::size_t i = 0; i < data.size(); ++i) {
-      sum += i % 2 == 0 ? unsigned{data[i]} << 8 : unsigned{data[i]};
-      sum = (sum & 0xffff) + (sum >> 16);
-    }
-    return sum;
-  }
-  static unsigned fold(std::uint32_t sum) { return ~((sum & 0xffff) + (sum >> 16)) & 0xffff; }
-
   // Sum over the pseudo header of the IP layer around layer i (RFC 9293 3.1, RFC 8200 8.1).
   [[nodiscard]] std::uint32_t pseudo_sum(std::size_t i, unsigned protocol,
                                          std::size_t length) const {
     for (std::size_t k = i; k-- > 0;) {
       if (layers_[k].source.is_set()) {
         Bytes pseudo;
-        append_ip(pseudo, layers_[k].source);
-        append_ip(pseudo, layers_[k].destination);
-        append32(pseudo, static_cast<std::uint32_t>(length));
-        append32(pseudo, protocol);
-        return sum16(pseudo, 0);
+        wire::append_ip(pseudo, layers_[k].source);
+        wire::append_ip(pseudo, layers_[k].destination);
+        wire::append32(pseudo, static_cast<std::uint32_t>(length));
+        wire::append32(pseudo, protocol);
+        return wire::sum16(pseudo, 0);
       }
     }
     return 0;
@@ -437,11 +391,11 @@ class PacketBuilder {
                     const Layer& l) const {
     Bytes whole = header;
     whole.insert(whole.end(), inner.begin(), inner.end());
-    unsigned checksum = fold(sum16(whole, sum));
+    unsigned checksum = wire::fold(wire::sum16(whole, sum));
     if (l.kind == Kind::udp && checksum == 0) {
       checksum = 0xffff;
     }
-    put16(header, at, l.bad_checksum ? ~checksum & 0xffff : checksum);
+    wire::put16(header, at, l.bad_checksum ? ~checksum & 0xffff : checksum);
   }
 
   // Header of layer i in front of `inner`.
@@ -451,22 +405,22 @@ class PacketBuilder {
     switch (l.kind) {
       case Kind::ethernet: {
         const bool is_snap = i + 1 < layers_.size() && layers_[i + 1].kind == Kind::snap;
-        put16(
+        wire::put16(
             h, 12,
             l.next.value_or(is_snap ? static_cast<unsigned>(inner.size()) : ether_type_of(i + 1)));
         return h;
       }
       case Kind::snap:
-        put16(h, 6, l.next.value_or(ether_type_of(i + 1)));
+        wire::put16(h, 6, l.next.value_or(ether_type_of(i + 1)));
         return h;
       case Kind::vlan:
-        put16(h, 2, l.next.value_or(ether_type_of(i + 1)));
+        wire::put16(h, 2, l.next.value_or(ether_type_of(i + 1)));
         return h;
       case Kind::cooked:
-        put16(h, 14, l.next.value_or(ether_type_of(i + 1)));
+        wire::put16(h, 14, l.next.value_or(ether_type_of(i + 1)));
         return h;
       case Kind::cooked_v2:
-        put16(h, 0, l.next.value_or(ether_type_of(i + 1)));
+        wire::put16(h, 0, l.next.value_or(ether_type_of(i + 1)));
         return h;
       case Kind::extension:
         h[0] = static_cast<std::uint8_t>(l.next.value_or(protocol_of(i + 1)));
@@ -499,14 +453,14 @@ class PacketBuilder {
         (l.version.value_or(4) << 4) |
         (l.header_words.value_or(static_cast<unsigned>(size / 4)) & 0xf)));
     h.push_back(0);
-    append16(h, l.length.value_or(static_cast<unsigned>(size + inner.size())));
-    append16(h, l.id);
-    append16(h, l.fragment);
+    wire::append16(h, l.length.value_or(static_cast<unsigned>(size + inner.size())));
+    wire::append16(h, l.id);
+    wire::append16(h, l.fragment);
     h.push_back(l.ttl);
     h.push_back(static_cast<std::uint8_t>(l.next.value_or(protocol_of(i + 1))));
-    append16(h, 0);
-    append_ip(h, l.source);
-    append_ip(h, l.destination);
+    wire::append16(h, 0);
+    wire::append_ip(h, l.source);
+    wire::append_ip(h, l.destination);
     h.insert(h.end(), l.options.begin(), l.options.end());
     put_checksum(h, 10, {}, 0, l);
     return h;
@@ -514,27 +468,27 @@ class PacketBuilder {
   [[nodiscard]] Bytes finish_ipv6(std::size_t i, const Bytes& inner) const {
     const Layer& l = layers_[i];
     Bytes h;
-    append32(h, l.version.value_or(6) << 28);
-    append16(h, l.length.value_or(static_cast<unsigned>(inner.size())));
+    wire::append32(h, l.version.value_or(6) << 28);
+    wire::append16(h, l.length.value_or(static_cast<unsigned>(inner.size())));
     h.push_back(static_cast<std::uint8_t>(l.next.value_or(protocol_of(i + 1))));
     h.push_back(l.ttl);
-    append_ip(h, l.source);
-    append_ip(h, l.destination);
+    wire::append_ip(h, l.source);
+    wire::append_ip(h, l.destination);
     return h;
   }
   [[nodiscard]] Bytes finish_tcp(std::size_t i, const Bytes& inner) const {
     const Layer& l = layers_[i];
     const std::size_t size = 20 + l.options.size();
     Bytes h;
-    append16(h, l.source_port);
-    append16(h, l.destination_port);
-    append32(h, l.sequence);
-    append32(h, l.acknowledgment);
+    wire::append16(h, l.source_port);
+    wire::append16(h, l.destination_port);
+    wire::append32(h, l.sequence);
+    wire::append32(h, l.acknowledgment);
     h.push_back(
         static_cast<std::uint8_t>(l.header_words.value_or(static_cast<unsigned>(size / 4)) << 4));
     h.push_back(l.flags);
-    append16(h, l.window);
-    append32(h, 0);  // checksum, urgent pointer
+    wire::append16(h, l.window);
+    wire::append32(h, 0);  // checksum, urgent pointer
     h.insert(h.end(), l.options.begin(), l.options.end());
     put_checksum(h, 16, inner, pseudo_sum(i, 6, h.size() + inner.size()), l);
     return h;
@@ -542,10 +496,10 @@ class PacketBuilder {
   [[nodiscard]] Bytes finish_udp(std::size_t i, const Bytes& inner) const {
     const Layer& l = layers_[i];
     Bytes h;
-    append16(h, l.source_port);
-    append16(h, l.destination_port);
-    append16(h, l.length.value_or(static_cast<unsigned>(8 + inner.size())));
-    append16(h, 0);
+    wire::append16(h, l.source_port);
+    wire::append16(h, l.destination_port);
+    wire::append16(h, l.length.value_or(static_cast<unsigned>(8 + inner.size())));
+    wire::append16(h, 0);
     put_checksum(h, 6, inner, pseudo_sum(i, 17, h.size() + inner.size()), l);
     return h;
   }
