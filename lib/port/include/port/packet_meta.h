@@ -22,6 +22,8 @@ inline constexpr std::uint16_t kLinkLinuxSll2 = 276;
 enum PacketFlag : std::uint16_t {
   // The mbuf holds fewer bytes than the packet had on the wire.
   kTruncated = 0x0001,
+  // Made by the inspector itself to prove its alert path; alerts are marked.
+  kTest = 0x0002,
 };
 
 struct PacketMeta {

@@ -1,0 +1,241 @@
+#include "pipeline/worker.h"
+
+#include <algorithm>
+#include <new>
+
+#include <rte_cycles.h>
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+#include "packet/decode.h"
+#include "port/packet_meta.h"
+
+namespace imds::pipeline {
+
+namespace {
+
+using packet::IpProtocol;
+
+constexpr std::uint16_t kPrefetchAhead = 4;
+// Flow entries looked at for ageing after each burst, and per look at the clock while idle.
+constexpr std::uint32_t kAgeingBudget = 32;
+constexpr std::uint32_t kIdleAgeingBudget = 4096;
+
+Disposition disposition_without_flow(const packet::PacketView& view) {
+  if (view.is_fragment) {
+    return Disposition::fragment;
+  }
+  if (view.reason != DecodeReason::none && describe(view.reason).malformed) {
+    return Disposition::malformed;
+  }
+  if (!view.is_ip()) {
+    return Disposition::not_ip;
+  }
+  if (view.reason == DecodeReason::none && view.is(IpProtocol::tcp) && view.payload.empty()) {
+    return Disposition::no_payload;
+  }
+  return Disposition::not_inspected;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::create(const Options& options,
+                                               std::shared_ptr<const rules::RuleSet> rules,
+                                               const classify::Classifier& classifier,
+                                               const classify::SuppressionSet& suppressions,
+                                               detect::FindingRing& findings) {
+  auto inspector =
+      detect::Inspector::create(options.inspector, std::move(rules), suppressions, findings);
+  if (!inspector) {
+    return pass_on(inspector);
+  }
+  try {
+    return std::unique_ptr<Worker>(new Worker(options, std::move(*inspector), classifier));
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorKind::environment,
+                "not enough memory for a worker's flow table: lower flow.capacity");
+  }
+}
+
+Worker::Worker(const Options& options, std::unique_ptr<detect::Inspector> inspector,
+               const classify::Classifier& classifier)
+    : key_options_(options.key),
+      timeouts_(options.timeouts),
+      inspector_(std::move(inspector)),
+      classifier_(classifier),
+      flows_(options.flows),
+      linear_(kBurst * kLongestPacket) {}
+
+std::uint32_t Worker::poll(std::span<port::Source* const> sources) {
+  std::uint32_t packets = 0;
+  for (port::Source* source : sources) {
+    const std::uint16_t count = source->receive(burst_);
+    if (count == 0) {
+      continue;
+    }
+    decode_pass(count);
+    classify_pass(count, source->port_index());
+    flow_pass(count);
+    inspect_pass(count);
+    source->release(std::span<rte_mbuf* const>(burst_).first(count));
+    packets += count;
+  }
+  if (packets > 0) {
+    age(clock_.now(), kAgeingBudget);
+  }
+  return packets;
+}
+
+void Worker::decode_pass(std::uint16_t count) {
+  std::uint64_t bytes = 0;
+  for (std::uint16_t i = 0; i < std::min(count, kPrefetchAhead); ++i) {
+    rte_prefetch0(rte_pktmbuf_mtod(burst_[i], const void*));
+  }
+  for (std::uint16_t i = 0; i < count; ++i) {
+    if (i + kPrefetchAhead < count) {
+      rte_prefetch0(rte_pktmbuf_mtod(burst_[i + kPrefetchAhead], const void*));
+    }
+    const rte_mbuf* mbuf = burst_[i];
+    const port::PacketMeta& meta = port::meta(mbuf);
+    packet::FrameInfo frame;
+    frame.link = static_cast<packet::LinkType>(meta.link_type);
+    frame.time = Timestamp{meta.timestamp_ns};
+    frame.original_length = meta.original_length;
+    if ((mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) {
+      frame.stripped_vlan = mbuf->vlan_tci & packet::kVlanIdMask;
+    }
+    packet::decode(contiguous(mbuf, i), frame, views_[i]);
+    contexts_[i].is_test = (meta.flags & port::kTest) != 0;
+    vlans_.note(views_[i].vlan);
+    bytes += meta.original_length;
+  }
+  counters_.packets.add(count);
+  counters_.bytes.add(bytes);
+}
+
+// The packet's bytes in one piece; those of chained mbufs are copied into the slot's own place.
+ByteSpan Worker::contiguous(const rte_mbuf* packet, std::uint16_t slot) {
+  if (packet->nb_segs == 1) {
+    return {rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len};
+  }
+  std::uint8_t* const out = &linear_[slot * kLongestPacket];
+  const std::uint32_t length =
+      std::min<std::uint32_t>(packet->pkt_len, static_cast<std::uint32_t>(kLongestPacket));
+  const void* bytes = rte_pktmbuf_read(packet, 0, length, out);
+  return {static_cast<const std::uint8_t*>(bytes), bytes != nullptr ? length : 0};
+}
+
+void Worker::classify_pass(std::uint16_t count, std::uint16_t ingress_port) {
+  for (std::uint16_t i = 0; i < count; ++i) {
+    const packet::PacketView& view = views_[i];
+    detect::PacketContext& context = contexts_[i];
+    context.view = &view;
+    context.ingress_port = ingress_port;
+    context.source = &classifier_.lookup(view.source);
+    context.destination = &classifier_.lookup(view.destination);
+  }
+}
+
+void Worker::flow_pass(std::uint16_t count) {
+  for (std::uint16_t i = 0; i < count; ++i) {
+    const packet::PacketView& view = views_[i];
+    clock_.update(view.time);
+    keyed_[i] = view.reason == DecodeReason::none && view.is_ip() &&
+                (view.is(IpProtocol::tcp) || contexts_[i].touches_watched());
+    if (keyed_[i]) {
+      directions_[i] = flow::make_key(view, key_options_, keys_[i]);
+      hashes_[i] = flows_.hash(keys_[i]);
+      flows_.prefetch(hashes_[i]);
+    }
+  }
+  for (std::uint16_t i = 0; i < count; ++i) {
+    if (keyed_[i]) {
+      flows_.prefetch_entry(hashes_[i]);
+    }
+  }
+}
+
+void Worker::inspect_pass(std::uint16_t count) {
+  for (std::uint16_t i = 0; i < count; ++i) {
+    const packet::PacketView& view = views_[i];
+    if (view.reason != DecodeReason::none) {
+      counters_.decode_stopped[static_cast<std::size_t>(view.reason)].add();
+    }
+    if (view.anomaly != DecodeReason::none) {
+      counters_.anomalies[static_cast<std::size_t>(view.anomaly)].add();
+    }
+    const Disposition disposition = keyed_[i] ? inspect_one(i) : disposition_without_flow(view);
+    counters_.dispositions[static_cast<std::size_t>(disposition)].add();
+  }
+}
+
+Disposition Worker::inspect_one(std::uint16_t i) {
+  const packet::PacketView& view = views_[i];
+  const auto end_flow = [this](FlowTable::Entry& entry, flow::Removal) {
+    inspector_->end_flow(entry.state);
+  };
+  FlowTable::Entry* entry = flows_.find(keys_[i], hashes_[i]);
+  if (entry != nullptr && entry->idle(clock_.now())) {
+    // Over, only not yet swept: what comes now is another flow.
+    flows_.erase(*entry, end_flow);
+    entry = nullptr;
+  }
+  if (entry == nullptr) {
+    if (!detect::Inspector::begins_flow(contexts_[i])) {
+      return disposition_without_flow(view);
+    }
+    entry = &flows_.insert(keys_[i], hashes_[i], clock_.now(), end_flow);
+  }
+  inspector_->packet(contexts_[i], directions_[i], entry->state);
+  entry->touch(clock_.now());
+  update_timeout(*entry);
+  return view.payload.empty() && view.is(IpProtocol::tcp) ? Disposition::no_payload
+                                                          : Disposition::inspected;
+}
+
+void Worker::update_timeout(FlowTable::Entry& entry) const {
+  const detect::FlowState& state = entry.state;
+  if (entry.key.protocol() != static_cast<std::uint8_t>(IpProtocol::tcp)) {
+    entry.timeout = timeouts_.other;
+  } else if (state.is_closing()) {
+    entry.timeout = timeouts_.tcp_closing;
+  } else if (state.saw_payload) {
+    entry.timeout = timeouts_.tcp_established;
+  } else {
+    entry.timeout = timeouts_.tcp_opening;
+  }
+}
+
+void Worker::age(flow::Seconds now, std::uint32_t budget) {
+  flows_.expire(now, budget, [this](FlowTable::Entry& entry, flow::Removal) {
+    inspector_->end_flow(entry.state);
+  });
+}
+
+void Worker::run(std::span<port::Source* const> sources, const std::atomic<bool>& stop) {
+  const std::uint64_t tsc_hz = rte_get_tsc_hz();
+  std::uint64_t before = rte_rdtsc();
+  std::uint64_t clock_due = before + tsc_hz;
+  while (!stop.load(std::memory_order_relaxed)) {
+    const std::uint32_t packets = poll(sources);
+    const std::uint64_t after = rte_rdtsc();
+    const std::uint64_t spent = after - before;
+    before = after;
+    counters_.run_cycles.add(spent);
+    if (packets > 0) {
+      counters_.busy_cycles.add(spent);
+    }
+    counters_.longest_loop_cycles.raise_to(spent);
+    if (packets == 0 && after >= clock_due) {
+      clock_due = after + tsc_hz;
+      age(clock_.update(wall_clock_now()), kIdleAgeingBudget);
+    }
+  }
+}
+
+void Worker::finish() {
+  flows_.clear(
+      [this](FlowTable::Entry& entry, flow::Removal) { inspector_->end_flow(entry.state); });
+}
+
+}  // namespace imds::pipeline
