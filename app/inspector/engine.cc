@@ -1,0 +1,158 @@
+#include "engine.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace imds::inspector {
+
+namespace {
+
+std::uint16_t seconds16(std::uint32_t seconds) {
+  return static_cast<std::uint16_t>(
+      std::min<std::uint32_t>(seconds, std::numeric_limits<std::uint16_t>::max()));
+}
+
+// The configured memory, a quarter for each size class.
+flow::Arena::Options arena_options(std::uint32_t mib) {
+  flow::Arena::Options options;
+  const std::size_t share = (std::size_t{mib} << 20) / flow::Arena::kClasses;
+  for (std::size_t i = 0; i < flow::Arena::kClasses; ++i) {
+    options.blocks[i] =
+        static_cast<std::uint32_t>(std::max<std::size_t>(share / flow::Arena::kBlockSize[i], 1));
+  }
+  return options;
+}
+
+pipeline::Options worker_options(const Settings& settings, const EngineOptions& engine,
+                                 std::size_t index) {
+  const config::Config& config = settings.config;
+  pipeline::Options options;
+  options.key = {config.flow.key.vlan, config.flow.key.vni};
+  options.timeouts.tcp_opening = seconds16(config.flow.timeouts.tcp_syn_seconds);
+  options.timeouts.tcp_established = seconds16(config.flow.timeouts.tcp_established_seconds);
+  options.timeouts.tcp_closing = seconds16(config.flow.timeouts.tcp_closed_seconds);
+  options.timeouts.other = seconds16(config.flow.timeouts.udp_seconds);
+  options.flows.flows = config.flow.capacity;
+  options.flows.secret = flow::HashSecret::random();
+  options.inspector.worker = static_cast<std::uint8_t>(index);
+  options.inspector.ports = engine.port_names.size();
+  for (const config::Endpoint& endpoint : config.endpoints) {
+    options.inspector.endpoint_names.push_back(endpoint.name);
+  }
+  options.inspector.head_bytes_max = config.inspect.head_bytes_max;
+  options.inspector.raw_scan_bytes = config.inspect.raw_scan_bytes;
+  options.inspector.arena = arena_options(config.inspect.arena_mib);
+  return options;
+}
+
+story::Options story_options(const Settings& settings, const rules::RuleSet& rules,
+                             const EngineOptions& engine) {
+  story::Options options;
+  story::RuleCatalog catalog;
+  catalog.generation = rules.generation();
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    const rules::RuleInfo& info = rules.info(i);
+    catalog.rules.push_back({info.id, info.title, info.level, info.severity});
+  }
+  options.catalogs.push_back(std::move(catalog));
+  options.redaction.query_parameters = settings.config.alerts.redact_query_parameters;
+  options.hostname = settings.hostname;
+  options.interface_names = engine.port_names;
+  return options;
+}
+
+// The story lives on the same thread as the worker that found its ring full.
+bool drain(void* context) {
+  return static_cast<story::Story*>(context)->poll(1024) > 0;
+}
+
+}  // namespace
+
+classify::Options classify_options(const config::Config& config, const rules::RuleSet& rules) {
+  classify::Options options;
+  for (const config::Endpoint& endpoint : config.endpoints) {
+    options.endpoints.push_back({endpoint.name, endpoint.addresses});
+  }
+  for (const config::Suppression& suppression : config.suppress) {
+    classify::Suppression out{suppression.name, suppression.source, {}, suppression.endpoint};
+    for (const config::VlanRange& range : suppression.vlan) {
+      out.vlans.push_back({range.first, range.last});
+    }
+    options.suppressions.push_back(std::move(out));
+  }
+  options.destination_prefixes = rules.destination_prefixes();
+  options.source_prefixes = rules.source_prefixes();
+  return options;
+}
+
+std::uint64_t Engine::estimate_memory_bytes(const Settings& settings, const rules::RuleSet& rules) {
+  return classify::Classifier::estimate_memory_bytes(classify_options(settings.config, rules));
+}
+
+Status Engine::check(const Settings& settings, const rules::RuleSet& rules) {
+  auto suppressions = classify::SuppressionSet::create(classify_options(settings.config, rules));
+  if (!suppressions) {
+    return pass_on(suppressions);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Engine>> Engine::create(const Settings& settings,
+                                               std::shared_ptr<const rules::RuleSet> rules,
+                                               const EngineOptions& options) {
+  std::unique_ptr<Engine> engine(new Engine);
+  engine->rules_ = std::move(rules);
+  engine->port_names_ = options.port_names;
+  const classify::Options classes = classify_options(settings.config, *engine->rules_);
+  auto classifier = classify::Classifier::create(classes, -1);
+  if (!classifier) {
+    return pass_on(classifier);
+  }
+  engine->classifier_ = std::move(*classifier);
+  auto suppressions = classify::SuppressionSet::create(classes);
+  if (!suppressions) {
+    return pass_on(suppressions);
+  }
+  engine->suppressions_ = std::move(*suppressions);
+
+  std::vector<story::FindingRing*> rings;
+  for (unsigned w = 0; w < options.workers; ++w) {
+    engine->rings_.push_back(
+        std::make_unique<detect::FindingRing>(settings.config.alerts.finding_ring_records));
+    rings.push_back(engine->rings_.back().get());
+  }
+  engine->story_ = std::make_unique<story::Story>(story_options(settings, *engine->rules_, options),
+                                                  rings, options.sinks);
+  for (unsigned w = 0; w < options.workers; ++w) {
+    pipeline::Options worker = worker_options(settings, options, w);
+    if (options.drain_inline) {
+      worker.inspector.make_room = drain;
+      worker.inspector.make_room_context = engine->story_.get();
+    }
+    auto created = pipeline::Worker::create(worker, engine->rules_, *engine->classifier_,
+                                            engine->suppressions_, *engine->rings_[w]);
+    if (!created) {
+      return pass_on(created);
+    }
+    engine->workers_.push_back(std::move(*created));
+  }
+  return engine;
+}
+
+std::uint64_t Engine::packets() const {
+  std::uint64_t sum = 0;
+  for (const auto& worker : workers_) {
+    sum += worker->counters().packets.get();
+  }
+  return sum;
+}
+
+std::uint64_t Engine::findings_lost() const {
+  std::uint64_t sum = 0;
+  for (const auto& worker : workers_) {
+    sum += worker->inspector().counters().findings_lost.get();
+  }
+  return sum;
+}
+
+}  // namespace imds::inspector

@@ -1,0 +1,316 @@
+#include "inject.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <thread>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <rte_tcp.h>
+#include <rte_telemetry.h>
+
+#include "base/time.h"
+#include "port/packet_meta.h"
+
+namespace imds::inspector {
+
+namespace {
+
+constexpr unsigned kPoolPackets = 63;
+constexpr unsigned kRingSlots = 64;
+constexpr auto kPatience = std::chrono::seconds(3);
+constexpr char kCommand[] = "/imds/inject_test";
+constexpr std::uint32_t kClient = 0xc0000201;  // 192.0.2.1, TEST-NET-1
+constexpr std::uint16_t kHttp = 80;
+constexpr std::uint32_t kClientIsn = 1000;
+constexpr std::uint32_t kServerIsn = 2000;
+constexpr std::string_view kRequest =
+    "GET /latest/meta-data/ HTTP/1.1\r\n"
+    "Host: 169.254.169.254\r\n"
+    "User-Agent: imds-inspector-test\r\n"
+    "\r\n";
+
+struct Segment {
+  bool from_client;
+  std::uint8_t flags;
+  std::uint32_t sequence;
+  std::uint32_t acknowledgment;
+  std::string_view payload;
+};
+
+// Handshake, request, and an orderly end.
+constexpr Segment kConversation[] = {
+    {true, RTE_TCP_SYN_FLAG, kClientIsn, 0, {}},
+    {false, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG, kServerIsn, kClientIsn + 1, {}},
+    {true, RTE_TCP_ACK_FLAG | RTE_TCP_PSH_FLAG, kClientIsn + 1, kServerIsn + 1, kRequest},
+    {true,
+     RTE_TCP_ACK_FLAG | RTE_TCP_FIN_FLAG,
+     kClientIsn + 1 + kRequest.size(),
+     kServerIsn + 1,
+     {}},
+    {false,
+     RTE_TCP_ACK_FLAG | RTE_TCP_FIN_FLAG,
+     kServerIsn + 1,
+     kClientIsn + 2 + kRequest.size(),
+     {}},
+};
+
+void write_ip(rte_ipv4_hdr& ip, const Segment& segment, std::uint32_t endpoint) {
+  ip.version_ihl = RTE_IPV4_VHL_DEF;
+  ip.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(
+      sizeof(rte_ipv4_hdr) + sizeof(rte_tcp_hdr) + segment.payload.size()));
+  ip.time_to_live = 64;
+  ip.next_proto_id = IPPROTO_TCP;
+  ip.src_addr = rte_cpu_to_be_32(segment.from_client ? kClient : endpoint);
+  ip.dst_addr = rte_cpu_to_be_32(segment.from_client ? endpoint : kClient);
+  ip.hdr_checksum = rte_ipv4_cksum(&ip);
+}
+
+void write_tcp(rte_tcp_hdr& tcp, const rte_ipv4_hdr& ip, const Segment& segment,
+               std::uint16_t client_port) {
+  tcp.src_port = rte_cpu_to_be_16(segment.from_client ? client_port : kHttp);
+  tcp.dst_port = rte_cpu_to_be_16(segment.from_client ? kHttp : client_port);
+  tcp.sent_seq = rte_cpu_to_be_32(segment.sequence);
+  tcp.recv_ack = rte_cpu_to_be_32(segment.acknowledgment);
+  tcp.data_off = (sizeof(rte_tcp_hdr) / 4) << 4;
+  tcp.tcp_flags = segment.flags;
+  tcp.rx_win = rte_cpu_to_be_16(65535);
+  tcp.cksum = rte_ipv4_udptcp_cksum(&ip, &tcp);
+}
+
+void write_frame(rte_mbuf* packet, const Segment& segment, std::uint32_t endpoint,
+                 std::uint16_t client_port) {
+  const std::size_t size =
+      sizeof(rte_ether_hdr) + sizeof(rte_ipv4_hdr) + sizeof(rte_tcp_hdr) + segment.payload.size();
+  char* const bytes = rte_pktmbuf_append(packet, static_cast<std::uint16_t>(size));
+  std::memset(bytes, 0, size);
+  auto& ethernet = *reinterpret_cast<rte_ether_hdr*>(bytes);
+  // Locally administered addresses that say what they are.
+  const rte_ether_addr client{{0x02, 'T', 'E', 'S', 'T', 0x01}};
+  const rte_ether_addr server{{0x02, 'T', 'E', 'S', 'T', 0x02}};
+  ethernet.src_addr = segment.from_client ? client : server;
+  ethernet.dst_addr = segment.from_client ? server : client;
+  ethernet.ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
+  auto& ip = *reinterpret_cast<rte_ipv4_hdr*>(bytes + sizeof(rte_ether_hdr));
+  auto& tcp = *reinterpret_cast<rte_tcp_hdr*>(bytes + sizeof(rte_ether_hdr) + sizeof(rte_ipv4_hdr));
+  std::memcpy(bytes + size - segment.payload.size(), segment.payload.data(),
+              segment.payload.size());
+  write_ip(ip, segment, endpoint);
+  write_tcp(tcp, ip, segment, client_port);
+  port::PacketMeta& meta = port::meta(packet);
+  meta.timestamp_ns = wall_clock_now().ns;
+  meta.original_length = static_cast<std::uint32_t>(size);
+  meta.link_type = port::kLinkEthernet;
+  meta.flags = port::kTest;
+}
+
+// What the telemetry handler works with; its callback carries no context.
+struct Served {
+  InjectSource* source = nullptr;
+  std::uint32_t endpoint = 0;
+  TestAlertCount count = nullptr;
+  const void* context = nullptr;
+  std::mutex busy;
+};
+Served served;
+
+int handle_injection(const char*, const char*, rte_tel_data* reply) {
+  const std::lock_guard lock(served.busy);
+  rte_tel_data_start_dict(reply);
+  const auto result =
+      inject_and_wait(*served.source, served.endpoint, served.count, served.context);
+  if (!result) {
+    rte_tel_data_add_dict_string(reply, "failed", result.error().message.c_str());
+    return 0;
+  }
+  rte_tel_data_add_dict_u64(reply, "alerts", result->alerts);
+  rte_tel_data_add_dict_u64(reply, "microseconds",
+                            static_cast<std::uint64_t>(result->seconds * 1e6));
+  return 0;
+}
+
+// Where EAL of the same user, or under systemd, keeps the socket.
+std::string socket_path(const std::string& file_prefix) {
+  const char* directory = std::getenv("RUNTIME_DIRECTORY");
+  if (directory == nullptr) {
+    directory = getuid() == 0 ? "/var/run" : std::getenv("XDG_RUNTIME_DIR");
+  }
+  return std::string(directory != nullptr ? directory : "/tmp") + "/dpdk/" + file_prefix +
+         "/dpdk_telemetry.v2";
+}
+
+class Socket {
+ public:
+  explicit Socket(int fd) : fd_(fd) {}
+  ~Socket() {
+    if (fd_ >= 0) {
+      close(fd_);
+    }
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// One message of the SOCK_SEQPACKET protocol, or nothing.
+std::string receive_message(int fd) {
+  std::string buffer(16384, '\0');
+  const ssize_t size = recv(fd, buffer.data(), buffer.size(), 0);
+  buffer.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  return buffer;
+}
+
+Result<std::optional<InjectionResult>> read_reply(const std::string& reply) {
+  const auto json = nlohmann::json::parse(reply, nullptr, false);
+  const auto body = json.is_object() ? json.value(kCommand, nlohmann::json()) : nlohmann::json();
+  if (!body.is_object()) {
+    return fail(ErrorKind::runtime, "the running inspector did not answer as expected");
+  }
+  if (body.contains("failed")) {
+    return fail(ErrorKind::runtime, "the running inspector says: " + body.value("failed", ""));
+  }
+  return std::optional(InjectionResult{body.value("alerts", std::uint64_t{0}),
+                                       body.value("microseconds", 0.0) / 1e6});
+}
+
+}  // namespace
+
+Result<std::unique_ptr<InjectSource>> InjectSource::create(std::uint16_t port_index) {
+  rte_mempool* pool = rte_pktmbuf_pool_create("imds_inject", kPoolPackets, 0, 0,
+                                              RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+  rte_ring* ring =
+      rte_ring_create("imds_inject", kRingSlots, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+  if (pool == nullptr || ring == nullptr) {
+    rte_mempool_free(pool);
+    rte_ring_free(ring);
+    return fail(ErrorKind::environment,
+                "no memory for test packets: raise memory.limit_mib or reserve hugepages");
+  }
+  return std::unique_ptr<InjectSource>(new InjectSource(port_index, pool, ring));
+}
+
+std::uint64_t InjectSource::required_memory_bytes() {
+  return 1u << 20;
+}
+
+InjectSource::~InjectSource() {
+  rte_mbuf* packet = nullptr;
+  while (rte_ring_sc_dequeue(ring_, reinterpret_cast<void**>(&packet)) == 0) {
+    rte_pktmbuf_free(packet);
+  }
+  rte_ring_free(ring_);
+  rte_mempool_free(pool_);
+}
+
+Status InjectSource::inject(std::uint32_t endpoint_v4) {
+  rte_mbuf* packets[std::size(kConversation)];
+  if (rte_pktmbuf_alloc_bulk(pool_, packets, std::size(kConversation)) != 0) {
+    return fail(ErrorKind::runtime, "a former test request is still on its way");
+  }
+  const std::uint16_t client_port = next_client_port_++;
+  if (next_client_port_ == 0) {
+    next_client_port_ = 49152;
+  }
+  for (std::size_t i = 0; i < std::size(kConversation); ++i) {
+    write_frame(packets[i], kConversation[i], endpoint_v4, client_port);
+  }
+  if (rte_ring_sp_enqueue_bulk(ring_, reinterpret_cast<void**>(packets), std::size(kConversation),
+                               nullptr) == 0) {
+    rte_pktmbuf_free_bulk(packets, std::size(kConversation));
+    return fail(ErrorKind::runtime, "the worker does not take test packets: does it still run?");
+  }
+  return {};
+}
+
+std::uint16_t InjectSource::receive(std::span<rte_mbuf*> burst) {
+  const unsigned count = rte_ring_sc_dequeue_burst(ring_, reinterpret_cast<void**>(burst.data()),
+                                                   static_cast<unsigned>(burst.size()), nullptr);
+  if (count > 0) {
+    stats_.received_packets.add(count);
+  }
+  return static_cast<std::uint16_t>(count);
+}
+
+void InjectSource::release(std::span<rte_mbuf* const> burst) {
+  stats_.released_packets.add(burst.size());
+  for (rte_mbuf* packet : burst) {
+    rte_pktmbuf_free(packet);
+  }
+}
+
+Result<InjectionResult> inject_and_wait(InjectSource& source, std::uint32_t endpoint_v4,
+                                        TestAlertCount count, const void* context) {
+  using Clock = std::chrono::steady_clock;
+  const std::uint64_t before = count(context);
+  const Clock::time_point begin = Clock::now();
+  if (auto status = source.inject(endpoint_v4); !status) {
+    return pass_on(status);
+  }
+  InjectionResult result;
+  // Connection and request alerts come together; a little more time lets the last one arrive.
+  Clock::time_point until = begin + kPatience;
+  while (Clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const std::uint64_t alerts = count(context) - before;
+    if (alerts > result.alerts) {
+      if (result.alerts == 0) {
+        result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+        until = std::min(until, Clock::now() + std::chrono::milliseconds(100));
+      }
+      result.alerts = alerts;
+    }
+  }
+  return result;
+}
+
+void serve_injection(InjectSource& source, std::uint32_t endpoint_v4, TestAlertCount count,
+                     const void* context) {
+  served.source = &source;
+  served.endpoint = endpoint_v4;
+  served.count = count;
+  served.context = context;
+  rte_telemetry_register_cmd(kCommand, handle_injection,
+                             "Sends a synthetic IMDS request through worker 0, marked as a test. "
+                             "No parameters");
+}
+
+Result<std::optional<InjectionResult>> ask_running_inspector(const std::string& file_prefix) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = socket_path(file_prefix);
+  if (path.size() >= sizeof address.sun_path) {
+    return fail(ErrorKind::environment, "the path of DPDK's socket is too long: " + path);
+  }
+  path.copy(address.sun_path, path.size());
+  const Socket socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const timeval timeout{.tv_sec = 10, .tv_usec = 0};
+  setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  if (connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    if (errno == ENOENT || errno == ECONNREFUSED) {
+      return std::optional<InjectionResult>();
+    }
+    return fail(ErrorKind::environment,
+                "cannot reach the running inspector at " + path + ": " + std::strerror(errno));
+  }
+  (void)receive_message(socket.fd());  // the greeting
+  if (send(socket.fd(), kCommand, sizeof kCommand - 1, MSG_NOSIGNAL) < 0) {
+    return fail(ErrorKind::runtime,
+                std::string("cannot ask the running inspector: ") + std::strerror(errno));
+  }
+  return read_reply(receive_message(socket.fd()));
+}
+
+}  // namespace imds::inspector

@@ -1,0 +1,139 @@
+// imds-inspector: finds IMDS traffic on live ports and in captures, and raises alerts by Sigma
+// rules.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include <boost/version.hpp>
+#include <rte_version.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "build_config.h"
+#include "command_line.h"
+#include "match/database.h"
+#include "modes.h"
+#include "settings.h"
+
+namespace imds::inspector {
+
+namespace {
+
+volatile std::sig_atomic_t stop_signal = 0;
+
+// The handler is for one use, so a second signal ends a program that does not stop.
+void note_stop(int signal) {
+  stop_signal = signal;
+}
+
+int exit_code(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::runtime:
+      return 1;
+    case ErrorKind::usage:
+      return 2;
+    case ErrorKind::config:
+      return 3;
+    case ErrorKind::environment:
+      return 4;
+  }
+  return 1;
+}
+
+int report(const Error& error) {
+  std::fprintf(stderr, "imds-inspector: error: %s\n", error.to_string().c_str());
+  if (error.kind == ErrorKind::usage) {
+    std::fputs("imds-inspector --help lists the options\n", stderr);
+  }
+  return exit_code(error.kind);
+}
+
+void start_log(config::LogLevel level) {
+  auto logger = spdlog::stderr_color_mt("imds");
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+  switch (level) {
+    case config::LogLevel::trace:
+      logger->set_level(spdlog::level::trace);
+      break;
+    case config::LogLevel::debug:
+      logger->set_level(spdlog::level::debug);
+      break;
+    case config::LogLevel::info:
+      logger->set_level(spdlog::level::info);
+      break;
+    case config::LogLevel::warning:
+      logger->set_level(spdlog::level::warn);
+      break;
+    case config::LogLevel::error:
+      logger->set_level(spdlog::level::err);
+      break;
+  }
+  spdlog::set_default_logger(logger);
+}
+
+void print_build_info() {
+  std::printf(
+      "imds-inspector %s\nrevision    %s\nbuild       %s, -march=%s\ncompiler    %s\n"
+      "dpdk        %s\nmatcher     %s\nboost       %s\nalert ring  ABI %d.%d\n",
+      kVersion, kRevision, kBuildType, kMarch, kCompiler, rte_version(),
+      match::library_version().c_str(), BOOST_LIB_VERSION, IMDS_ALERT_RING_ABI_MAJOR,
+      IMDS_ALERT_RING_ABI_MINOR);
+}
+
+Result<int> dispatch(const CommandLine& line) {
+  if (line.help) {
+    std::fputs(help_text().c_str(), stdout);
+    return 0;
+  }
+  if (line.version) {
+    std::printf("imds-inspector %s\n", kVersion);
+    return 0;
+  }
+  if (line.build_info) {
+    print_build_info();
+    return 0;
+  }
+  auto settings = load_settings(line);
+  if (!settings) {
+    return pass_on(settings);
+  }
+  start_log(settings->config.log.level);
+  if (line.check) {
+    return run_check(line, *settings);
+  }
+  for (const config::Warning& warning : settings->config.warnings) {
+    spdlog::warn("{}", warning.to_string());
+  }
+  catch_stop_signals();
+  return line.read.empty() ? run_live(line, *settings) : run_read(line, *settings);
+}
+
+}  // namespace
+
+void catch_stop_signals() {
+  struct sigaction action {};
+  action.sa_handler = note_stop;
+  action.sa_flags = SA_RESETHAND;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+bool stop_requested() {
+  return stop_signal != 0;
+}
+
+}  // namespace imds::inspector
+
+int main(int argc, char** argv) {
+  using namespace imds::inspector;
+  try {
+    const auto line = parse_command_line(argc, argv);
+    if (!line) {
+      return report(line.error());
+    }
+    const auto code = dispatch(*line);
+    return code ? *code : report(code.error());
+  } catch (const std::exception& e) {
+    return report({imds::ErrorKind::runtime, std::string("unexpected: ") + e.what(), {}});
+  }
+}

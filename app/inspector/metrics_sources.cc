@@ -1,0 +1,260 @@
+#include "metrics_sources.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <rte_cycles.h>
+#include <rte_version.h>
+
+#include "build_config.h"
+#include "match/database.h"
+
+namespace imds::inspector {
+
+namespace {
+
+using metrics::Family;
+using metrics::Samples;
+
+double as_double(const Counter& counter) {
+  return static_cast<double>(counter.get());
+}
+
+double cycles_to_seconds(const Counter& counter) {
+  return as_double(counter) / static_cast<double>(rte_get_tsc_hz());
+}
+
+void add_process(Samples& samples, const MetricSources& sources) {
+  samples.add(Family::build_info, {kVersion, kRevision, rte_version(), match::library_version()},
+              1);
+  samples.add(Family::start_time_seconds, static_cast<double>(sources.start.ns) / 1e9);
+  const rules::RuleSet& rules = sources.engine->rules();
+  samples.add(Family::ruleset_rules, static_cast<double>(rules.size()));
+  samples.add(Family::ruleset_generation, rules.generation());
+  samples.add(Family::ruleset_parses_every_head, rules.parses_every_head() ? 1 : 0);
+}
+
+// Sums the sources (queues) of one port.
+struct SourceTotals {
+  double packets = 0;
+  double bytes = 0;
+  double transmitted = 0;
+  double refused = 0;
+  std::uint64_t last_packet_ns = 0;
+};
+
+SourceTotals sum_sources(port::EthdevSet& ports, std::uint16_t port) {
+  SourceTotals t;
+  for (std::uint16_t q = 0; q < ports.queues(); ++q) {
+    const port::SourceStats& stats = ports.source(port, q).stats();
+    t.packets += as_double(stats.received_packets);
+    t.bytes += as_double(stats.received_bytes);
+    t.transmitted += as_double(stats.transmitted_packets);
+    t.refused += as_double(stats.transmit_refused);
+    t.last_packet_ns = std::max(t.last_packet_ns, stats.last_packet_ns.get());
+  }
+  return t;
+}
+
+void add_port(Samples& samples, const MetricSources& sources, std::uint16_t index,
+              const PortSnapshots::Port& snapshot) {
+  const port::PortReport& report = sources.ports->report(index);
+  const std::string& name = report.name;
+  const SourceTotals t = sum_sources(*sources.ports, index);
+  samples.add(Family::port_received_packets_total, {name}, t.packets);
+  samples.add(Family::port_received_bytes_total, {name}, t.bytes);
+  samples.add(Family::port_missed_packets_total, {name},
+              static_cast<double>(snapshot.stats.missed_packets));
+  samples.add(Family::port_receive_errors_total, {name},
+              static_cast<double>(snapshot.stats.receive_errors));
+  samples.add(Family::port_no_mbuf_total, {name}, static_cast<double>(snapshot.stats.no_mbuf));
+  samples.add(Family::port_link_up, {name}, snapshot.link.up ? 1 : 0);
+  samples.add(Family::port_link_speed_bytes_per_second, {name},
+              snapshot.link.speed_mbps * 125000.0);
+  const auto last =
+      t.last_packet_ns != 0 ? static_cast<std::int64_t>(t.last_packet_ns) : sources.start.ns;
+  samples.add(Family::port_last_packet_age_seconds, {name},
+              static_cast<double>(std::max<std::int64_t>(wall_clock_now().ns - last, 0)) / 1e9);
+  const bool symmetric =
+      report.rss == port::RssState::symmetric || report.rss == port::RssState::kernel_symmetric;
+  samples.add(Family::port_rss_enabled, {name}, symmetric ? 1 : 0);
+  samples.add(Family::port_rss_queues, {name}, report.queues);
+}
+
+// What a port forwards was received on its peer, by the peer's sources.
+void add_transmitted(Samples& samples, const MetricSources& sources, std::uint16_t index) {
+  port::EthdevSet& ports = *sources.ports;
+  for (std::uint16_t peer = 0; peer < ports.port_count(); ++peer) {
+    if (ports.report(index).peer.empty() || ports.report(peer).name != ports.report(index).peer) {
+      continue;
+    }
+    const SourceTotals t = sum_sources(ports, peer);
+    samples.add(Family::port_transmitted_packets_total, {ports.report(index).name}, t.transmitted);
+    samples.add(Family::port_transmit_dropped_packets_total, {ports.report(index).name}, t.refused);
+  }
+}
+
+void add_ports(Samples& samples, const MetricSources& sources) {
+  if (sources.ports == nullptr) {
+    return;
+  }
+  std::vector<PortSnapshots::Port> snapshots = sources.snapshots->get();
+  snapshots.resize(sources.ports->port_count());
+  for (std::uint16_t i = 0; i < sources.ports->port_count(); ++i) {
+    add_port(samples, sources, i, snapshots[i]);
+    add_transmitted(samples, sources, i);
+  }
+}
+
+void add_one_sided(Samples& samples, const Engine& engine) {
+  for (std::size_t port = 0; port < engine.port_names().size(); ++port) {
+    double judged = 0;
+    double one_sided = 0;
+    for (std::size_t w = 0; w < engine.worker_count(); ++w) {
+      const detect::Counters& counters = engine.worker(w).inspector().counters();
+      judged += as_double(counters.flows_judged[port]);
+      one_sided += as_double(counters.flows_one_sided[port]);
+    }
+    samples.add(Family::port_one_sided_flows_ratio, {engine.port_names()[port]},
+                judged > 0 ? one_sided / judged : 0);
+  }
+}
+
+void add_flows(Samples& samples, const std::string& worker, const pipeline::Worker& w) {
+  const flow::TableCounters& flows = w.flows().counters();
+  samples.add(Family::flows, {worker}, as_double(flows.live));
+  samples.add(Family::flow_capacity, {worker}, w.flows().capacity());
+  samples.add(Family::flows_created_total, {worker}, as_double(flows.inserted));
+  samples.add(Family::flows_expired_total, {worker},
+              as_double(flows.expired) + as_double(flows.erased));
+  samples.add(Family::flows_evicted_total, {worker, "idle"}, as_double(flows.evicted_idle));
+  samples.add(Family::flows_evicted_total, {worker, "opaque"}, as_double(flows.evicted_opaque));
+  samples.add(Family::flows_evicted_total, {worker, "active"}, as_double(flows.evicted_active));
+}
+
+void add_inspection(Samples& samples, const std::string& worker, const pipeline::Worker& w) {
+  const detect::Counters& d = w.inspector().counters();
+  const rules::EvaluatorCounters& r = w.inspector().rule_counters();
+  const flow::Arena::Counters& arena = w.inspector().arena().counters();
+  samples.add(Family::stream_gaps_total, {worker}, as_double(d.stream_gaps));
+  samples.add(Family::stream_gap_bytes_total, {worker}, as_double(d.stream_gap_bytes));
+  samples.add(Family::stream_retransmitted_bytes_total, {worker},
+              as_double(d.stream_retransmitted_bytes));
+  samples.add(Family::http_heads_total, {worker}, as_double(d.http_heads));
+  samples.add(Family::http_heads_parsed_total, {worker}, as_double(d.http_heads_parsed));
+  samples.add(Family::prefilter_hits_total, {worker}, as_double(r.heads_passed));
+  samples.add(Family::scans_total, {worker}, as_double(r.scans));
+  samples.add(Family::scanned_bytes_total, {worker}, as_double(r.bytes_scanned));
+  samples.add(Family::arena_capacity_bytes, {worker}, as_double(arena.bytes_capacity));
+  samples.add(Family::arena_used_bytes, {worker}, as_double(arena.bytes_in_use));
+  samples.add(Family::arena_exhausted_total, {worker}, as_double(d.arena_exhausted));
+  samples.add(Family::findings_lost_total, {worker}, as_double(d.findings_lost));
+}
+
+void add_worker(Samples& samples, std::size_t index, const pipeline::Worker& w) {
+  const std::string worker = std::to_string(index);
+  const pipeline::WorkerCounters& c = w.counters();
+  samples.add(Family::worker_packets_total, {worker}, as_double(c.packets));
+  samples.add(Family::worker_bytes_total, {worker}, as_double(c.bytes));
+  samples.add(Family::worker_run_seconds_total, {worker}, cycles_to_seconds(c.run_cycles));
+  samples.add(Family::worker_busy_seconds_total, {worker}, cycles_to_seconds(c.busy_cycles));
+  samples.add(Family::worker_loop_stall_max_seconds, {worker},
+              cycles_to_seconds(c.longest_loop_cycles));
+  for (std::size_t i = 0; i < kDispositionCount; ++i) {
+    samples.add(Family::packets_total, {worker, describe(static_cast<Disposition>(i)).name},
+                as_double(c.dispositions[i]));
+  }
+  add_flows(samples, worker, w);
+  add_inspection(samples, worker, w);
+}
+
+void add_reasons(Samples& samples, const Engine& engine) {
+  for (std::size_t i = 1; i < kDecodeReasonCount; ++i) {
+    double stopped = 0;
+    double anomalies = 0;
+    for (std::size_t w = 0; w < engine.worker_count(); ++w) {
+      stopped += as_double(engine.worker(w).counters().decode_stopped[i]);
+      anomalies += as_double(engine.worker(w).counters().anomalies[i]);
+    }
+    const std::string_view name = describe(static_cast<DecodeReason>(i)).name;
+    samples.add(Family::decode_stopped_packets_total, {name}, stopped);
+    samples.add(Family::decode_anomalies_total, {name}, anomalies);
+  }
+}
+
+void add_vlans(Samples& samples, const Engine& engine) {
+  classify::VlanCensus::Snapshot seen;
+  for (std::size_t w = 0; w < engine.worker_count(); ++w) {
+    seen |= engine.worker(w).vlans().snapshot();
+  }
+  samples.add(Family::vlan_seen, {"untagged"}, seen.untagged ? 1 : 0);
+  for (std::size_t id = 0; id < classify::kVlanIds; ++id) {
+    if (seen.ids[id]) {
+      samples.add(Family::vlan_seen, {std::to_string(id)}, 1);
+    }
+  }
+}
+
+void add_findings(Samples& samples, const Engine& engine) {
+  for (std::size_t type = 0; type < event::kEventTypeCount; ++type) {
+    double produced = 0;
+    for (std::size_t w = 0; w < engine.worker_count(); ++w) {
+      produced += as_double(engine.worker(w).inspector().counters().findings_produced[type]);
+    }
+    samples.add(Family::findings_total, {event::name(static_cast<event::EventType>(type))},
+                produced);
+  }
+  for (std::size_t s = 0; s < engine.suppressions().size(); ++s) {
+    double suppressed = 0;
+    for (std::size_t w = 0; w < engine.worker_count(); ++w) {
+      suppressed += as_double(engine.worker(w).inspector().counters().suppressed[s]);
+    }
+    samples.add(Family::suppressed_total, {engine.suppressions().name(s)}, suppressed);
+  }
+}
+
+void add_alerts(Samples& samples, const MetricSources& sources) {
+  const story::Story& story = sources.engine->story();
+  for (std::size_t c = 0; c < story.catalogs().size(); ++c) {
+    const std::vector<alert::RuleFacts>& rules = story.catalogs()[c].rules;
+    for (std::size_t r = 0; r < rules.size(); ++r) {
+      samples.add(Family::alerts_total, {rules[r].name, rules[r].id, rules[r].level},
+                  static_cast<double>(story.alerts_of_rule(c, r)));
+    }
+  }
+  if (sources.ring != nullptr) {
+    samples.add(Family::ring_published_alerts_total,
+                static_cast<double>(sources.ring->published()));
+    samples.add(Family::ring_capacity_alerts, sources.ring->capacity());
+  }
+}
+
+}  // namespace
+
+void PortSnapshots::set(std::vector<Port> ports) {
+  const std::lock_guard lock(mutex_);
+  ports_ = std::move(ports);
+}
+
+std::vector<PortSnapshots::Port> PortSnapshots::get() const {
+  const std::lock_guard lock(mutex_);
+  return ports_;
+}
+
+void register_sources(metrics::Registry& registry, const MetricSources& sources) {
+  registry.add([sources](Samples& samples) {
+    add_process(samples, sources);
+    add_ports(samples, sources);
+    add_one_sided(samples, *sources.engine);
+    for (std::size_t w = 0; w < sources.engine->worker_count(); ++w) {
+      add_worker(samples, w, sources.engine->worker(w));
+    }
+    add_reasons(samples, *sources.engine);
+    add_vlans(samples, *sources.engine);
+    add_findings(samples, *sources.engine);
+    add_alerts(samples, sources);
+  });
+}
+
+}  // namespace imds::inspector

@@ -1,0 +1,24 @@
+// The three things the program does. Each returns the exit code, having printed what there is to
+// print; errors are handed back to be printed once.
+#pragma once
+
+#include "base/result.h"
+#include "command_line.h"
+#include "settings.h"
+
+namespace imds::inspector {
+
+// --check: validates, prints to standard output what configuration and rules compile to.
+[[nodiscard]] Result<int> run_check(const CommandLine& line, const Settings& settings);
+
+// --read: captures in, alerts on standard output, summary on standard error.
+[[nodiscard]] Result<int> run_read(const CommandLine& line, const Settings& settings);
+
+// Live: until SIGINT or SIGTERM.
+[[nodiscard]] Result<int> run_live(const CommandLine& line, const Settings& settings);
+
+// SIGINT and SIGTERM from here on only set a flag; the second one ends the program at once.
+void catch_stop_signals();
+[[nodiscard]] bool stop_requested();
+
+}  // namespace imds::inspector

@@ -1,0 +1,130 @@
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+#include <unistd.h>
+
+#include <spdlog/spdlog.h>
+
+#include "eal.h"
+#include "engine.h"
+#include "metrics/samples.h"
+#include "metrics_sources.h"
+#include "modes.h"
+#include "port/capture.h"
+#include "port/packet_meta.h"
+#include "progress.h"
+#include "sinks.h"
+#include "summary.h"
+
+namespace imds::inspector {
+
+namespace {
+
+// EAL's own needs beside tables and packets.
+constexpr std::uint64_t kEalOverheadBytes = 48u << 20;
+
+Status start_offline_eal(const Settings& settings, const rules::RuleSet& rules) {
+  EalOptions eal;
+  eal.offline = true;
+  const std::uint64_t bytes = Engine::estimate_memory_bytes(settings, rules) +
+                              port::CaptureSource::required_memory_bytes() + kEalOverheadBytes;
+  eal.memory_mib = settings.config.memory.limit_mib > 0 ? settings.config.memory.limit_mib
+                                                        : static_cast<std::size_t>(bytes >> 20) + 1;
+  eal.extra_arguments = settings.config.eal.extra_arguments;
+  auto started = start_eal(eal);
+  if (!started) {
+    return pass_on(started);
+  }
+  return port::register_packet_meta();
+}
+
+Status write_metrics(const std::string& path, const Engine& engine, Timestamp start) {
+  metrics::Registry registry;
+  register_sources(registry, {&engine, nullptr, nullptr, nullptr, start});
+  const std::string text = metrics::to_text(registry.collect());
+  if (path == "-") {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    return {};
+  }
+  std::ofstream out(path, std::ios::binary);
+  if (!(out << text) || !out.flush()) {
+    return fail(ErrorKind::runtime, "cannot write the metrics to " + path);
+  }
+  return {};
+}
+
+void inspect_all(Engine& engine, port::CaptureSource& source, Progress& progress) {
+  port::Source* const sources[] = {&source};
+  while (!source.exhausted() && !stop_requested()) {
+    engine.worker(0).poll(sources);
+    engine.story().poll(std::numeric_limits<std::size_t>::max());
+    progress.update(source.progress(), engine.story().alerts());
+  }
+  engine.worker(0).finish();
+  engine.story().poll(std::numeric_limits<std::size_t>::max());
+  progress.clear();
+}
+
+}  // namespace
+
+Result<int> run_read(const CommandLine& line, const Settings& settings) {
+  const Timestamp start = wall_clock_now();
+  auto ruleset = load_ruleset(settings.config.rules);
+  if (!ruleset) {
+    return pass_on(ruleset);
+  }
+  for (const std::string& warning : ruleset->warnings) {
+    spdlog::warn("{}", warning);
+  }
+  // Before EAL, so that a bad path is found at once.
+  auto reader = port::CaptureReader::open(line.read);
+  if (!reader) {
+    return pass_on(reader);
+  }
+  if (auto status = start_offline_eal(settings, *ruleset->compiled); !status) {
+    return pass_on(status);
+  }
+  auto source = port::CaptureSource::create(std::move(*reader));
+  if (!source) {
+    return pass_on(source);
+  }
+  Progress progress;
+  const bool terminal = isatty(STDOUT_FILENO) == 1;
+  PrintSink printer(line.format, terminal, terminal ? &progress : nullptr);
+  EngineOptions options;
+  options.port_names = {"capture"};
+  options.sinks = {&printer};
+  options.drain_inline = true;
+  auto engine = Engine::create(settings, ruleset->compiled, options);
+  if (!engine) {
+    return pass_on(engine);
+  }
+
+  const auto begin = std::chrono::steady_clock::now();
+  inspect_all(**engine, **source, progress);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  const bool printed = printer.flush();
+  std::fputs(summarize(**engine, took.count()).c_str(), stderr);
+  if (line.metrics_text) {
+    if (auto status = write_metrics(*line.metrics_text, **engine, start); !status) {
+      return pass_on(status);
+    }
+  }
+  if (!adds_up(**engine)) {
+    return fail(ErrorKind::runtime, "the counts above do not add up; this is a defect");
+  }
+  if (!printed) {
+    return fail(ErrorKind::runtime, "not all alerts could be written to standard output");
+  }
+  if (!(*source)->errors().empty()) {
+    std::string all;
+    for (const Error& error : (*source)->errors()) {
+      all += (all.empty() ? "" : "; ") + error.to_string();
+    }
+    return fail(ErrorKind::runtime, all);
+  }
+  return 0;
+}
+
+}  // namespace imds::inspector

@@ -1,0 +1,62 @@
+#include "report.h"
+
+#include <cstdio>
+
+#include <spdlog/spdlog.h>
+
+namespace imds::inspector {
+
+void report_eal(const EalReport& report) {
+  for (const std::string& warning : report.warnings) {
+    spdlog::warn("memory: {}", warning);
+  }
+  std::string cpus;
+  for (const unsigned cpu : report.worker_cpus) {
+    cpus += (cpus.empty() ? "" : ", ") + std::to_string(cpu);
+  }
+  spdlog::info("memory: {} MiB on {}; worker CPUs: {}", report.memory_mib,
+               report.hugepages ? "hugepages" : "ordinary pages", cpus);
+  std::string arguments;
+  for (const std::string& argument : report.arguments) {
+    arguments += ' ' + argument;
+  }
+  spdlog::debug("EAL:{}", arguments);
+}
+
+void report_ports(const port::EthdevSet& ports, std::uint16_t workers) {
+  for (std::uint16_t i = 0; i < ports.port_count(); ++i) {
+    const port::PortReport& p = ports.report(i);
+    spdlog::info("port {}: {} ({}), {}{}, link {}{}", p.name, p.device, p.driver,
+                 p.mode == port::PortMode::tap ? "tap, receives only" : "inline, forwards to ",
+                 p.peer, p.link.up ? "up" : "down",
+                 p.link.speed_mbps > 0 ? " " + std::to_string(p.link.speed_mbps) + " Mbit/s" : "");
+    spdlog::info(
+        "port {}: {} of {} queue(s), RSS {}{}, {} rx descriptors, {} mbufs of {} bytes "
+        "({} MiB), frames up to {} bytes, promiscuous {}",
+        p.name, p.queues, p.queues_wanted, port::to_text(p.rss),
+        p.rss_fields.empty() ? "" : " (" + p.rss_fields + ")", p.rx_descriptors, p.mbufs,
+        p.mbuf_data_bytes, p.mempool_bytes >> 20, p.longest_frame, p.promiscuous ? "on" : "off");
+    for (const std::string& note : p.notes) {
+      spdlog::warn("port {}: {}", p.name, note);
+    }
+  }
+  if (ports.queues() < workers) {
+    spdlog::warn(
+        "{} worker(s) asked for, but the ports give only {} queue(s) each: {} worker(s) "
+        "run",
+        workers, ports.queues(), ports.queues());
+  }
+}
+
+std::string describe_injection(const InjectionResult& result) {
+  if (result.alerts == 0) {
+    return "test request: no alert reached the ring; are rules loaded, and is the test client "
+           "192.0.2.1 suppressed?";
+  }
+  char text[128];
+  std::snprintf(text, sizeof text, "test request: %llu alert(s) reached the ring after %.1f ms",
+                static_cast<unsigned long long>(result.alerts), result.seconds * 1e3);
+  return text;
+}
+
+}  // namespace imds::inspector

@@ -1,0 +1,17 @@
+// What the log says at start: memory, CPUs, ports as they really are.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "eal.h"
+#include "inject.h"
+#include "port/ethdev.h"
+
+namespace imds::inspector {
+
+void report_eal(const EalReport& report);
+void report_ports(const port::EthdevSet& ports, std::uint16_t workers);
+[[nodiscard]] std::string describe_injection(const InjectionResult& result);
+
+}  // namespace imds::inspector

@@ -1,0 +1,135 @@
+#include "settings.h"
+
+#include <climits>
+#include <filesystem>
+#include <unistd.h>
+
+#include "build_config.h"
+#include "config/load.h"
+#include "event/fields.h"
+
+namespace imds::inspector {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A build tree stands a few folders below the source tree it belongs to.
+constexpr int kFoldersUp = 6;
+
+std::string find_config_file() {
+  std::error_code error;
+  fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (int i = 0; !error && i < kFoldersUp && folder.has_relative_path(); ++i) {
+    if (fs::exists(folder / "meson.build", error) &&
+        fs::exists(folder / "conf/inspector.yaml", error)) {
+      return folder / "conf/inspector.yaml";
+    }
+    folder = folder.parent_path();
+  }
+  return kInstalledConfig;
+}
+
+std::string system_hostname() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+Result<config::LogLevel> parse_log_level(const std::string& text) {
+  using config::LogLevel;
+  for (const LogLevel level :
+       {LogLevel::trace, LogLevel::debug, LogLevel::info, LogLevel::warning, LogLevel::error}) {
+    if (text == config::name(level)) {
+      return level;
+    }
+  }
+  return fail(ErrorKind::usage,
+              "--log-level " + text + ": expected trace, debug, info, warning or error");
+}
+
+Status apply_overrides(const CommandLine& line, config::Config& config) {
+  if (!line.rules.empty()) {
+    config.rules.paths = line.rules;
+  }
+  if (!line.interfaces.empty()) {
+    config.ports.clear();
+    for (const std::string& interface : line.interfaces) {
+      config::Port port;
+      port.name = interface;
+      port.interface = interface;
+      config.ports.push_back(std::move(port));
+    }
+  }
+  if (line.workers) {
+    if (*line.workers == 0 || *line.workers > config::kMaxWorkers) {
+      return fail(ErrorKind::usage, "--workers " + std::to_string(*line.workers) +
+                                        ": expected 1 to " + std::to_string(config::kMaxWorkers));
+    }
+    config.workers.count = static_cast<std::uint16_t>(*line.workers);
+    config.workers.cores.clear();
+  }
+  if (line.ring) {
+    config.alerts.ring.name = *line.ring;
+  }
+  if (line.metrics_listen) {
+    auto listen = config::parse_listen_address(*line.metrics_listen);
+    if (!listen) {
+      return fail(ErrorKind::usage, "--metrics-listen: " + listen.error().message);
+    }
+    config.metrics.listen = *listen;
+    config.metrics.enabled = true;
+  }
+  if (line.log_level) {
+    auto level = parse_log_level(*line.log_level);
+    if (!level) {
+      return pass_on(level);
+    }
+    config.log.level = *level;
+  }
+  config.eal.extra_arguments.insert(config.eal.extra_arguments.end(), line.eal_arguments.begin(),
+                                    line.eal_arguments.end());
+  return config::validate(config);
+}
+
+}  // namespace
+
+Result<Settings> load_settings(const CommandLine& line) {
+  Settings settings;
+  settings.config_path = line.config_file.value_or(find_config_file());
+  auto config = config::load_file(settings.config_path);
+  if (!config) {
+    return pass_on(config);
+  }
+  settings.config = std::move(*config);
+  if (auto status = apply_overrides(line, settings.config); !status) {
+    return pass_on(status);
+  }
+  settings.hostname = settings.config.observer.hostname.empty() ? system_hostname()
+                                                                : settings.config.observer.hostname;
+  return settings;
+}
+
+Result<Ruleset> load_ruleset(const config::Rules& rules) {
+  auto fields = event::FieldTable::load(rules.fields);
+  if (!fields) {
+    return pass_on(fields);
+  }
+  const std::vector<fs::path> paths(rules.paths.begin(), rules.paths.end());
+  auto loaded = sigma::load_paths(paths, *fields);
+  if (!loaded) {
+    return pass_on(loaded);
+  }
+  auto compiled = rules::RuleSet::compile(loaded->rules);
+  if (!compiled) {
+    return pass_on(compiled);
+  }
+  Ruleset out;
+  out.compiled = std::move(*compiled);
+  out.skipped = std::move(loaded->skipped);
+  for (const sigma::Warning& warning : loaded->warnings) {
+    out.warnings.push_back(Error{ErrorKind::config, warning.message, warning.where}.to_string());
+  }
+  return out;
+}
+
+}  // namespace imds::inspector

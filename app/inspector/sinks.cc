@@ -1,0 +1,46 @@
+#include "sinks.h"
+
+#include <string>
+
+#include "alert/format.h"
+#include "progress.h"
+
+namespace imds::inspector {
+
+bool RingSink::deliver(const imds_alert_record& record) {
+  writer_.publish(record);
+  published_.store(writer_.published(), std::memory_order_relaxed);
+  if ((record.flags & IMDS_ALERT_IS_TEST) != 0) {
+    test_alerts_.fetch_add(1, std::memory_order_relaxed);
+  }
+  return true;
+}
+
+bool PrintSink::deliver(const imds_alert_record& record) {
+  std::string line;
+  switch (format_) {
+    case OutputFormat::text:
+      line = alert::to_text(record, colour_);
+      break;
+    case OutputFormat::ecs:
+      line = alert::to_ecs_json(record);
+      break;
+    case OutputFormat::eve:
+      line = alert::to_eve_json(record);
+      break;
+  }
+  line += '\n';
+  if (progress_ != nullptr) {
+    progress_->clear();
+  }
+  const bool written = std::fwrite(line.data(), 1, line.size(), stdout) == line.size();
+  failed_ = failed_ || !written;
+  return written;
+}
+
+bool PrintSink::flush() {
+  failed_ = std::fflush(stdout) != 0 || failed_;
+  return !failed_;
+}
+
+}  // namespace imds::inspector

@@ -1,0 +1,124 @@
+#include "summary.h"
+
+#include <array>
+#include <cstdio>
+
+namespace imds::inspector {
+
+namespace {
+
+struct Totals {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::array<std::uint64_t, kDispositionCount> dispositions{};
+  std::array<std::uint64_t, kDecodeReasonCount> reasons{};
+  std::uint64_t flows = 0;
+  std::uint64_t heads = 0;
+  std::uint64_t heads_parsed = 0;
+  std::uint64_t produced = 0;
+  std::uint64_t queued = 0;
+  std::uint64_t suppressed = 0;
+  std::uint64_t lost = 0;
+  std::uint64_t gaps = 0;
+};
+
+Totals total(const Engine& engine) {
+  Totals t;
+  for (std::size_t w = 0; w < engine.worker_count(); ++w) {
+    const pipeline::Worker& worker = engine.worker(w);
+    const pipeline::WorkerCounters& c = worker.counters();
+    const detect::Counters& d = worker.inspector().counters();
+    t.packets += c.packets.get();
+    t.bytes += c.bytes.get();
+    for (std::size_t i = 0; i < kDispositionCount; ++i) {
+      t.dispositions[i] += c.dispositions[i].get();
+    }
+    for (std::size_t i = 0; i < kDecodeReasonCount; ++i) {
+      t.reasons[i] += c.decode_stopped[i].get();
+    }
+    t.flows += worker.flows().counters().inserted.get();
+    t.heads += d.http_heads.get();
+    t.heads_parsed += d.http_heads_parsed.get();
+    for (const Counter& produced : d.findings_produced) {
+      t.produced += produced.get();
+    }
+    t.queued += d.findings_queued.get();
+    t.suppressed += d.findings_suppressed.get();
+    t.lost += d.findings_lost.get();
+    t.gaps += d.stream_gaps.get();
+  }
+  return t;
+}
+
+std::string number(std::uint64_t n) {
+  return std::to_string(n);
+}
+
+std::string packet_line(const Totals& t) {
+  std::string line = "packets   received " + number(t.packets) + " =";
+  const char* separator = " ";
+  for (std::size_t i = 0; i < kDispositionCount; ++i) {
+    line += separator + std::string(describe(static_cast<Disposition>(i)).name) + ' ' +
+            number(t.dispositions[i]);
+    separator = " + ";
+  }
+  return line + '\n';
+}
+
+std::string reason_lines(const Totals& t) {
+  std::string lines;
+  for (std::size_t i = 1; i < kDecodeReasonCount; ++i) {
+    if (t.reasons[i] > 0) {
+      const ReasonText& reason = describe(static_cast<DecodeReason>(i));
+      lines += "          " + number(t.reasons[i]) + " " + std::string(reason.name) + ": " +
+               std::string(reason.text) + '\n';
+    }
+  }
+  return lines;
+}
+
+std::string traffic_line(const Totals& t, double seconds) {
+  char rate[96] = "";
+  if (seconds > 0) {
+    std::snprintf(rate, sizeof rate, " in %.2f s: %.2f Mpps, %.2f Gbit/s", seconds,
+                  static_cast<double>(t.packets) / seconds / 1e6,
+                  static_cast<double>(t.bytes) * 8 / seconds / 1e9);
+  }
+  return "bytes     " + number(t.bytes) + rate + '\n';
+}
+
+}  // namespace
+
+std::string summarize(const Engine& engine, double seconds) {
+  const Totals t = total(engine);
+  const story::Story& story = engine.story();
+  std::string out = packet_line(t) + reason_lines(t) + traffic_line(t, seconds);
+  out += "flows     " + number(t.flows) + " followed, " + number(t.gaps) + " gaps\n";
+  out += "http      " + number(t.heads) + " request heads, " + number(t.heads_parsed) +
+         " of them parsed and matched\n";
+  out += "findings  produced " + number(t.produced) + " = delivered " + number(t.queued) +
+         " + suppressed " + number(t.suppressed) + " + lost " + number(t.lost) + '\n';
+  out += "alerts    " + number(story.alerts());
+  const char* separator = ": ";
+  static constexpr std::array<const char*, story::kSeverities> kLevels = {
+      "informational", "low", "medium", "high", "critical"};
+  for (int severity = static_cast<int>(story::kSeverities); severity >= 1; --severity) {
+    if (const std::uint64_t n = story.alerts_of_severity(severity); n > 0) {
+      out += separator + number(n) + ' ' + kLevels[static_cast<std::size_t>(severity - 1)];
+      separator = ", ";
+    }
+  }
+  return out + '\n';
+}
+
+bool adds_up(const Engine& engine) {
+  const Totals t = total(engine);
+  std::uint64_t disposed = 0;
+  for (const std::uint64_t n : t.dispositions) {
+    disposed += n;
+  }
+  return t.packets == disposed && t.produced == t.queued + t.suppressed + t.lost &&
+         engine.story().findings() == t.queued && engine.story().unknown_rules() == 0;
+}
+
+}  // namespace imds::inspector
