@@ -175,11 +175,16 @@ void Inspector::head_complete(const Step& step, ByteSpan head) {
   DirectionState& stream = step.stream;
   counters_.http_heads.add();
   const http::RequestSketch sketch = http::sketch_request(head);
+  if (!sketch.valid) {
+    counters_.http_heads_unparsable.add();
+    become_opaque(step, {});
+    return;
+  }
   if (sketch.disguise != 0) {
     counters_.http_heads_disguised.add();
   }
   const bool needs_parsing = step.flow.of_interest || parses_every_head_ || stream.strict ||
-                             sketch.disguise != 0 || !sketch.exact || evaluator_.prefilter(head);
+                             sketch.disguise != 0 || evaluator_.prefilter(head);
   http::BodyPlan plan = sketch.body;
   if (needs_parsing) {
     counters_.http_heads_parsed.add();

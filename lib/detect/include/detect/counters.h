@@ -11,8 +11,8 @@
 namespace imds::detect {
 
 struct Counters {
-  // HTTP request heads met. heads = parsed + passed_over; one passed over was read for its framing
-  // only.
+  // HTTP request heads met. heads = parsed + passed_over + what the sketch found unparsable; one
+  // passed over was read for its framing only.
   Counter http_heads;
   Counter http_heads_parsed;
   Counter http_heads_passed_over;
