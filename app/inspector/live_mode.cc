@@ -53,7 +53,7 @@ port::EthdevOptions ethdev_options(const config::Config& config) {
     port::PortOptions to;
     to.name = from.name;
     to.device = device_string(from, i);
-    to.mode = from.mode == config::PortMode::inline_mode ? port::PortMode::inline_pair
+    to.mode = from.mode == config::PortMode::inline_pair ? port::PortMode::inline_pair
                                                          : port::PortMode::tap;
     to.peer = from.peer;
     to.rx_descriptors = from.rx_descriptors;

@@ -9,6 +9,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "alert/imds_alert_ring.h"
 #include "build_config.h"
 #include "command_line.h"
 #include "match/database.h"

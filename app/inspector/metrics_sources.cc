@@ -41,6 +41,7 @@ struct SourceTotals {
   double bytes = 0;
   double transmitted = 0;
   double refused = 0;
+  double truncated = 0;
   std::uint64_t last_packet_ns = 0;
 };
 
@@ -52,6 +53,7 @@ SourceTotals sum_sources(port::EthdevSet& ports, std::uint16_t port) {
     t.bytes += as_double(stats.received_bytes);
     t.transmitted += as_double(stats.transmitted_packets);
     t.refused += as_double(stats.transmit_refused);
+    t.truncated += as_double(stats.truncated_packets);
     t.last_packet_ns = std::max(t.last_packet_ns, stats.last_packet_ns.get());
   }
   return t;
@@ -69,6 +71,7 @@ void add_port(Samples& samples, const MetricSources& sources, std::uint16_t inde
   samples.add(Family::port_receive_errors_total, {name},
               static_cast<double>(snapshot.stats.receive_errors));
   samples.add(Family::port_no_mbuf_total, {name}, static_cast<double>(snapshot.stats.no_mbuf));
+  samples.add(Family::port_truncated_packets_total, {name}, t.truncated);
   samples.add(Family::port_link_up, {name}, snapshot.link.up ? 1 : 0);
   samples.add(Family::port_link_speed_bytes_per_second, {name},
               snapshot.link.speed_mbps * 125000.0);
@@ -78,7 +81,7 @@ void add_port(Samples& samples, const MetricSources& sources, std::uint16_t inde
               static_cast<double>(std::max<std::int64_t>(wall_clock_now().ns - last, 0)) / 1e9);
   const bool symmetric =
       report.rss == port::RssState::symmetric || report.rss == port::RssState::kernel_symmetric;
-  samples.add(Family::port_rss_enabled, {name}, symmetric ? 1 : 0);
+  samples.add(Family::port_rss_symmetric, {name}, symmetric ? 1 : 0);
   samples.add(Family::port_rss_queues, {name}, report.queues);
 }
 
@@ -116,6 +119,8 @@ void add_one_sided(Samples& samples, const Engine& engine) {
       judged += as_double(counters.flows_judged[port]);
       one_sided += as_double(counters.flows_one_sided[port]);
     }
+    samples.add(Family::port_flows_judged_total, {engine.port_names()[port]}, judged);
+    samples.add(Family::port_flows_one_sided_total, {engine.port_names()[port]}, one_sided);
     samples.add(Family::port_one_sided_flows_ratio, {engine.port_names()[port]},
                 judged > 0 ? one_sided / judged : 0);
   }
@@ -143,6 +148,18 @@ void add_inspection(Samples& samples, const std::string& worker, const pipeline:
               as_double(d.stream_retransmitted_bytes));
   samples.add(Family::http_heads_total, {worker}, as_double(d.http_heads));
   samples.add(Family::http_heads_parsed_total, {worker}, as_double(d.http_heads_parsed));
+  const std::pair<const char*, const Counter*> anomalies[] = {
+      {"disguised", &d.http_heads_disguised},   {"incomplete", &d.http_heads_incomplete},
+      {"unparsable", &d.http_heads_unparsable}, {"abandoned", &d.http_heads_abandoned},
+      {"too_long", &d.head_too_long},
+  };
+  for (const auto& [kind, counter] : anomalies) {
+    samples.add(Family::http_head_anomalies_total, {worker, kind}, as_double(*counter));
+  }
+  samples.add(Family::http2_connections_total, {worker}, as_double(d.http2_prefaces));
+  samples.add(Family::segments_reprobed_total, {worker}, as_double(d.segments_reprobed));
+  samples.add(Family::rule_evaluations_total, {worker}, as_double(r.events));
+  samples.add(Family::rule_hits_cut_total, {worker}, as_double(d.rule_hits_cut));
   samples.add(Family::prefilter_hits_total, {worker}, as_double(r.heads_passed));
   samples.add(Family::scans_total, {worker}, as_double(r.scans));
   samples.add(Family::scanned_bytes_total, {worker}, as_double(r.bytes_scanned));
