@@ -79,6 +79,11 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
     become_opaque(step, bytes);
     return {};
   }
+  if (http::starts_like_response(first) == http::Probe::yes) {
+    stream.raw_done = true;
+    become_opaque(step, bytes);
+    return {};
+  }
   switch (http::starts_like_request(first)) {
     case http::Probe::yes:
       stream.phase = Phase::http_head;
