@@ -64,7 +64,8 @@ AtomId AtomTable::number(event::FieldId field, sigma::Operation comparison, std:
   atom.number = number;
   atom.shown =
       field_name(field) + " " + std::string(sigma::name(comparison)) + " " + std::to_string(number);
-  return intern(atom.shown, std::move(atom));
+  const std::string key = atom.shown;
+  return intern(key, std::move(atom));
 }
 
 AtomId AtomTable::prefix(event::FieldId field, const IpPrefix& prefix) {
@@ -73,7 +74,8 @@ AtomId AtomTable::prefix(event::FieldId field, const IpPrefix& prefix) {
   atom.field = field;
   atom.prefix = prefix;
   atom.shown = field_name(field) + " in " + prefix.to_string();
-  return intern(atom.shown, std::move(atom));
+  const std::string key = atom.shown;
+  return intern(key, std::move(atom));
 }
 
 AtomId AtomTable::present(event::FieldId field) {
@@ -81,7 +83,8 @@ AtomId AtomTable::present(event::FieldId field) {
   atom.kind = Atom::Kind::present;
   atom.field = field;
   atom.shown = field_name(field) + " exists";
-  return intern(atom.shown, std::move(atom));
+  const std::string key = atom.shown;
+  return intern(key, std::move(atom));
 }
 
 }  // namespace imds::rules

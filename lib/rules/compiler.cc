@@ -73,9 +73,6 @@ Result<std::unique_ptr<const Program>> Compiler::compile() {
   if (Status status = build_scan(raw_literals_, program_->raw); !status) {
     return pass_on(status);
   }
-  for (const std::string& literal : raw_literals_) {
-    program_->longest_raw_literal = std::max(program_->longest_raw_literal, literal.size());
-  }
   program_->destinations.assign(destinations_.begin(), destinations_.end());
   program_->sources.assign(sources_.begin(), sources_.end());
   return std::unique_ptr<const Program>(std::move(program_));
@@ -252,6 +249,12 @@ void Compiler::index_raw(std::size_t rule) {
   for (const AtomId atom : candidates(expressions_[rule], EventType::raw_match).atoms) {
     raw_literals_.insert(raw_keys_[atom]);
   }
+  for_each_leaf(expressions_[rule], [&](const Expression& leaf) {
+    const Atom& atom = program_->atoms[leaf.atom];
+    if (compares_stream(atom)) {
+      program_->longest_raw_literal = std::max(program_->longest_raw_literal, atom.glob.span());
+    }
+  });
 }
 
 // Destinations under no negation, in alternatives that can hold for a connection.

@@ -95,6 +95,17 @@ bool Glob::is_plain_contains() const {
          literals_.front().size() == segments_.front().size();
 }
 
+std::size_t Glob::span() const {
+  constexpr std::size_t kLongestCharacter = 4;
+  std::size_t bytes = 0;
+  for (const Segment& segment : segments_) {
+    for (const std::uint16_t element : segment) {
+      bytes += element == kAnyOne ? kLongestCharacter : 1;
+    }
+  }
+  return bytes;
+}
+
 std::size_t Glob::match_at(const Segment& segment, std::string_view text, std::size_t at) const {
   for (const std::uint16_t want : segment) {
     if (at >= text.size()) {

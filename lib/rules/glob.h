@@ -29,6 +29,9 @@ class Glob {
   [[nodiscard]] bool is_anchored() const { return anchored_start_ || anchored_end_; }
   [[nodiscard]] bool cased() const { return cased_; }
 
+  // Most bytes that what is between the wildcards `*` can take up, all together.
+  [[nodiscard]] std::size_t span() const;
+
   // The runs of bytes between wildcards, each of which every matching text contains; lower case
   // unless cased().
   [[nodiscard]] const std::vector<std::string>& literals() const { return literals_; }

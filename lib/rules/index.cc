@@ -165,11 +165,15 @@ HeadKey head_key(const Atom& atom, std::size_t min_literal_bytes) {
   return key;
 }
 
-std::string raw_key(const Atom& atom, std::size_t min_literal_bytes) {
+bool compares_stream(const Atom& atom) {
   const bool on_stream = atom.field == FieldId::url || atom.field == FieldId::request_headers ||
                          atom.field == FieldId::raw;
-  if (atom.kind != Atom::Kind::text || !on_stream ||
-      outcome(atom, event::EventType::raw_match) == Outcome::never) {
+  return on_stream && atom.kind == Atom::Kind::text &&
+         outcome(atom, event::EventType::raw_match) != Outcome::never;
+}
+
+std::string raw_key(const Atom& atom, std::size_t min_literal_bytes) {
+  if (!compares_stream(atom)) {
     return {};
   }
   std::string best;

@@ -28,6 +28,9 @@ struct HeadKey {
 
 [[nodiscard]] HeadKey head_key(const Atom& atom, std::size_t min_literal_bytes);
 
+// In raw_match the atom looks for a string in the stream's bytes.
+[[nodiscard]] bool compares_stream(const Atom& atom);
+
 // For raw_match: the literal, in lower case, that the atom needs in the stream's bytes; empty if
 // it is no string comparison on them or its literals are too short.
 [[nodiscard]] std::string raw_key(const Atom& atom, std::size_t min_literal_bytes);

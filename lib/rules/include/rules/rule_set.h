@@ -86,8 +86,8 @@ class RuleSet {
   // Some rule can alert on raw_match: streams that are not HTTP have to be given to
   // Evaluator::prefilter_raw.
   [[nodiscard]] bool needs_raw_scan() const;
-  // Longest literal of the raw scan, in bytes: a scan over consecutive pieces must repeat the last
-  // (this - 1) bytes of what came before. 0 without a raw scan.
+  // Longest string that raw_match compares, in bytes, its `*` taken as empty: a scan over
+  // consecutive pieces must repeat the last (this - 1) bytes of what came before. 0 without any.
   [[nodiscard]] std::size_t longest_raw_literal() const;
 
   // Addresses some rule names as destination: flows to them make `connection` events, and every
