@@ -252,6 +252,7 @@ void EthdevSet::Impl::stop() {
   running.store(false);
   for (Port& port : ports) {
     if (std::exchange(port.started, false)) {
+      port.drops.finish();
       rte_eth_dev_stop(port.id);
     }
   }
@@ -354,13 +355,14 @@ LinkInfo EthdevSet::link(std::uint16_t port) const {
 }
 
 PortStats EthdevSet::stats(std::uint16_t port) const {
+  Port& p = impl_->ports.at(port);
   rte_eth_stats s = {};
-  if (rte_eth_stats_get(impl_->ports.at(port).id, &s) != 0) {
+  if (rte_eth_stats_get(p.id, &s) != 0) {
     return {};
   }
   return {.received_packets = s.ipackets,
           .received_bytes = s.ibytes,
-          .missed_packets = s.imissed,
+          .missed_packets = s.imissed + p.drops.read(),
           .receive_errors = s.ierrors,
           .no_mbuf = s.rx_nombuf,
           .transmitted_packets = s.opackets,

@@ -57,6 +57,11 @@ void note_kernel_interface(Port& port) {
     port.report.notes.push_back("interface '" + port.device.interface + "' is down: 'ip link set " +
                                 port.device.interface + " up'");
   }
+  if (port.device.kind == DriverKind::af_packet && port.is_inline()) {
+    port.report.notes.push_back(
+        "this driver sends an outer 802.1ad tag on as 802.1Q (0x8100); use AF_XDP or a NIC of "
+        "DPDK's own where service tags must pass unchanged");
+  }
   if (interface->coalesces && port.device.kind == DriverKind::af_packet) {
     port.report.notes.push_back(
         "the kernel merges packets (GRO or LRO) before they are seen, and merged ones longer "
@@ -313,6 +318,9 @@ Status start_device(Port& port) {
   }
   port.started = true;
   PortReport& report = port.report;
+  if (port.device.kind == DriverKind::af_packet) {
+    port.drops.watch(port.device.interface);
+  }
   if (port.options.promiscuous) {
     const int result = rte_eth_promiscuous_enable(port.id);
     if (result != 0 && result != -ENOTSUP) {

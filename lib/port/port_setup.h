@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "device.h"
+#include "packet_drops.h"
 #include "packet_pool.h"
 #include "port/ethdev.h"
 
@@ -23,6 +24,7 @@ struct Port {
   std::uint16_t id = kNoDevice;    // DPDK's, once attached
   rte_eth_dev_info info = {};
   std::uint64_t rss_types = 0;
+  PacketDrops drops;  // AF_PACKET only
   bool started = false;
   PortReport report;
 
