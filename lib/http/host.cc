@@ -78,6 +78,16 @@ std::optional<IpAddress> parse_v6(std::string_view host) {
   return unmapped(*address);
 }
 
+// Letters, digits, `-` and `_`: what names are made of besides dots.
+constexpr std::array<bool, 256> kNameChars = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0; c < table.size(); ++c) {
+    const char letter = static_cast<char>(c);
+    table[c] = is_alpha(letter) || is_digit(letter) || letter == '-' || letter == '_';
+  }
+  return table;
+}();
+
 bool is_canonical_quad(std::string_view host) {
   for (int part = 0; part < 4; ++part) {
     std::size_t digits = 0;
@@ -142,7 +152,7 @@ bool is_plain_authority(std::string_view text) {
     const char c = text[end];
     if (c == '.') {
       last_label = end + 1;
-    } else if (!is_alpha(c) && !is_digit(c) && c != '-' && c != '_') {
+    } else if (!kNameChars[static_cast<std::uint8_t>(c)]) {
       return false;
     }
   }

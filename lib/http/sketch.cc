@@ -175,44 +175,64 @@ class HeaderSketch {
   unsigned disguise_ = 0;
 };
 
-// An empty line begins here. A CR alone is text.
-bool ends_head(std::string_view head, std::size_t line) {
-  return head[line] == '\n' ||
-         (head[line] == '\r' && (line + 1 == head.size() || head[line + 1] == '\n'));
+// 64 bytes of the head as bit masks, bit i for byte i.
+struct Masks {
+  std::uint64_t feeds = 0;  // LF
+  std::uint64_t colons = 0;
+};
+
+Masks masks_at(std::string_view head, std::size_t at) {
+  Masks masks;
+  for (std::size_t i = 0; i < 64 && at + i < head.size(); i += kBlock) {
+    const __m128i block = block_at(head, at + i);
+    masks.feeds |= std::uint64_t{equal_mask(block, '\n')} << i;
+    masks.colons |= std::uint64_t{equal_mask(block, ':')} << i;
+  }
+  return masks;
 }
 
-// Walks line feeds and colons in one pass, from the first header line on, to the empty line.
+// Walks the header lines from `start` to the empty line, 64 bytes at a time. Of each line only the
+// first colon is looked at; adding the bits where lines begin to the bits that are neither colon
+// nor line feed carries each beginning to the first of either.
 void sketch_headers(std::string_view head, std::size_t start, HeaderSketch& out) {
-  std::size_t line = start;
-  bool in_name = true;
-  if (start == head.size() || ends_head(head, start)) {
-    return;
-  }
-  if (is_blank(head[start])) {
-    out.fold();
-  }
-  for (std::size_t at = start; at < head.size(); at += kBlock) {
-    const __m128i block = block_at(head, at);
-    const std::uint32_t feeds = equal_mask(block, '\n');
-    for (std::uint32_t events = feeds | equal_mask(block, ':'); events != 0; events &= events - 1) {
-      const auto bit = static_cast<std::uint32_t>(std::countr_zero(events));
-      const std::size_t position = at + bit;
-      if ((feeds >> bit & 1) == 0) {
-        if (in_name) {
-          out.colon(line, position);
-          in_name = false;
-        }
-        continue;
+  std::size_t line = start;  // where the line under way begins
+  std::uint64_t begins = 1;  // bit 0: a line begins with this block
+  bool carried = false;      // a line that began earlier is still without stop
+  for (std::size_t at = start; at < head.size(); at += 64) {
+    const Masks masks = masks_at(head, at);
+    const std::uint64_t stops = masks.feeds | masks.colons;
+    const std::uint64_t starts = (masks.feeds << 1) | begins;
+    std::uint64_t sum = 0;
+    const bool overflow = __builtin_add_overflow(~stops, starts, &sum);
+    const bool carry = __builtin_add_overflow(sum, std::uint64_t{carried}, &sum) || overflow;
+    std::uint64_t lines = starts;
+    for (std::uint64_t firsts = sum & stops; firsts != 0; firsts &= firsts - 1) {
+      if (carried) {
+        carried = false;
+      } else {
+        line = at + static_cast<std::size_t>(std::countr_zero(lines));
+        lines &= lines - 1;
       }
-      line = position + 1;
-      if (line == head.size() || ends_head(head, line)) {
+      const auto bit = static_cast<std::size_t>(std::countr_zero(firsts));
+      const std::size_t stop = at + bit;
+      if ((masks.colons >> bit & 1) != 0) {
+        out.colon(line, stop);
+      } else if (stop == line || (stop == line + 1 && head[line] == '\r')) {
         return;
       }
-      in_name = !is_blank(head[line]);
-      if (!in_name) {
+      if (is_blank(head[line])) {
         out.fold();
       }
     }
+    if (lines != 0) {
+      line = at + static_cast<std::size_t>(std::countr_zero(lines));
+    }
+    carried = carry;
+    begins = masks.feeds >> 63;
+  }
+  // A last line without line end.
+  if (carried && line < head.size() && is_blank(head[line])) {
+    out.fold();
   }
 }
 
