@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t kGroupBytes = std::uint64_t{256} * 4;
 constexpr std::uint64_t kFirstLevelBytes = std::uint64_t{RTE_LPM_TBL24_NUM_ENTRIES} * 4;
 // What DPDK's allocator and its own bookkeeping (rte_lpm6 keeps its rules in an rte_hash) add.
-constexpr std::uint64_t kTableOverheadBytes = 64 * 1024;
+constexpr std::uint64_t kTableOverheadBytes = std::uint64_t{64} * 1024;
 constexpr std::uint64_t kRuleBytes = 8;
 constexpr std::uint64_t kRule6Bytes = 128;
 

@@ -134,6 +134,20 @@ TEST(Classifier, DefaultPrefixCoversEverythingOfItsFamily) {
   EXPECT_EQ(c->lookup(address("fd00:ec2::254")).endpoint, 0);
 }
 
+TEST(Classifier, PrefixesOfEveryLengthEndWhereTheyShould) {
+  for (unsigned length = 1; length <= 32; ++length) {
+    const std::uint32_t size_less_one = length == 32 ? 0 : ~0u >> length;
+    const std::uint32_t first = 0x5a5a5a5a & ~size_less_one;
+    Options o;
+    o.source_prefixes = {{IpAddress::v4(first), static_cast<std::uint8_t>(length)}};
+    const auto c = made(o);
+    EXPECT_TRUE(c->lookup(IpAddress::v4(first)).named_as_source) << length;
+    EXPECT_TRUE(c->lookup(IpAddress::v4(first + size_less_one)).named_as_source) << length;
+    EXPECT_FALSE(c->lookup(IpAddress::v4(first + size_less_one + 1)).named_as_source) << length;
+    EXPECT_FALSE(c->lookup(IpAddress::v4(first - 1)).named_as_source) << length;
+  }
+}
+
 TEST(Classifier, LongerEndpointPrefixWins) {
   Options o;
   o.endpoints = {{"range", {prefix("169.254.0.0/16")}}, {"imds", {prefix("169.254.169.254")}}};

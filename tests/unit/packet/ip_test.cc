@@ -229,6 +229,10 @@ TEST(Ipv6, AtomicFragmentIsAWholePacket) {
   EXPECT_EQ(d.view.reason, DecodeReason::none);
   EXPECT_FALSE(d.view.is_fragment);
   EXPECT_EQ(d.payload(), "x");
+  // The two reserved bits say nothing (RFC 8200 4.5).
+  const Decoded reserved =
+      decoded(v6().ipv6_extension(44, {0, 6, 0, 0, 0, 1}).udp(1, 2).payload("x"));
+  EXPECT_EQ(reserved.view.reason, DecodeReason::none);
 }
 
 TEST(Ipv6, BadVersionAndUnknownProtocols) {

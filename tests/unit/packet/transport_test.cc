@@ -59,6 +59,7 @@ TEST(Tcp, GoodOptionsAreNoAnomaly) {
       {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7},  // a SYN's
       {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2},                                // a segment's
       {0, 0xff, 0xff, 0xff},                                                // end, then anything
+      {1, 8, 3, 0},                                                         // just up to the end
       {1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2},                                // SACK
   };
   for (const Bytes& options : good) {
@@ -70,6 +71,7 @@ TEST(Tcp, OptionsThatDoNotAddUpAreNotedButTheSegmentStands) {
   const std::vector<Bytes> bad = {
       {8, 0, 0, 0},   // length 0: must not loop
       {8, 1, 0, 0},   // length below its own two bytes
+      {1, 8, 4, 0},   // one byte beyond the header
       {8, 10, 0, 0},  // beyond the header
       {1, 1, 1, 8},   // kind without a length
       {2, 4, 1, 1, 3, 9, 0, 0},
