@@ -218,8 +218,12 @@ Result<EalReport> start_eal(const EalOptions& options) {
                                  ? "0@" + std::to_string(sched_getcpu() < 0 ? 0 : sched_getcpu())
                                  : lcore_map(*cpus, allowed);
   report.arguments = build_arguments(options, *hugepages, lcores);
-  std::vector<char*> argv;
-  for (std::string& a : report.arguments) {
+  // EAL keeps pointers into its arguments.
+  static std::vector<std::string> kept;
+  static std::vector<char*> argv;
+  kept = report.arguments;
+  argv.clear();
+  for (std::string& a : kept) {
     argv.push_back(a.data());
   }
   argv.push_back(nullptr);

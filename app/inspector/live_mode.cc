@@ -166,7 +166,6 @@ Status LiveRun::open_ports() {
     return pass_on(ports);
   }
   ports_ = std::move(*ports);
-  report_ports(*ports_, settings_.config.workers.count);
   return {};
 }
 
@@ -236,6 +235,7 @@ Status LiveRun::launch() {
     return pass_on(status);
   }
   refresh_ports();
+  report_ports(*ports_, settings_.config.workers.count);
   story_thread_ = std::jthread([this](const std::stop_token& stop) { engine_->story().run(stop); });
   for (LcoreTask& task : tasks_) {
     if (rte_eal_remote_launch(lcore_main, &task, task.lcore) != 0) {

@@ -26,10 +26,11 @@ void report_eal(const EalReport& report) {
 void report_ports(const port::EthdevSet& ports, std::uint16_t workers) {
   for (std::uint16_t i = 0; i < ports.port_count(); ++i) {
     const port::PortReport& p = ports.report(i);
+    const port::LinkInfo link = ports.link(i);
     spdlog::info("port {}: {} ({}), {}{}, link {}{}", p.name, p.device, p.driver,
                  p.mode == port::PortMode::tap ? "tap, receives only" : "inline, forwards to ",
-                 p.peer, p.link.up ? "up" : "down",
-                 p.link.speed_mbps > 0 ? " " + std::to_string(p.link.speed_mbps) + " Mbit/s" : "");
+                 p.peer, link.up ? "up" : "down",
+                 link.speed_mbps > 0 ? " " + std::to_string(link.speed_mbps) + " Mbit/s" : "");
     spdlog::info(
         "port {}: {} of {} queue(s), RSS {}{}, {} rx descriptors, {} mbufs of {} bytes "
         "({} MiB), frames up to {} bytes, promiscuous {}",

@@ -1,0 +1,163 @@
+// Drives an Inspector with packets, without DPDK: decodes them, keeps their flows, and says by a
+// short list which addresses are endpoints.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "classify/suppression.h"
+#include "detect/inspector.h"
+#include "event/fields.h"
+#include "flow/key.h"
+#include "packet/decode.h"
+#include "rules/rule_set.h"
+#include "sigma/load.h"
+#include "support/tcp_session.h"
+
+namespace imds::detect {
+
+// The bulletin's rule in short: an endpoint as destination, a path, the token header.
+inline constexpr std::string_view kBulletin = R"(
+title: Metadata
+id: 11111111-1111-4111-8111-111111111111
+level: medium
+logsource: {category: network}
+detection:
+  ip_dst: {destination.ip: [169.254.169.254, 'fd00:ec2::254']}
+  http_path: {url|contains: [/latest/meta-data, /latest/api/token]}
+  http_header: {request_headers|contains: X-aws-ec2-metadata-token}
+  condition: 1 of ip_* or 1 of http_*
+)";
+
+// Nothing indexes it: every head is parsed, every request reported.
+inline constexpr std::string_view kEveryRequest = R"(
+title: Every request
+id: 22222222-2222-4222-8222-222222222222
+level: low
+logsource: {product: imds-inspector}
+detection:
+  request: {imds.event: http_request}
+  condition: request
+)";
+
+class Bench {
+ public:
+  explicit Bench(std::string_view rules = kBulletin, Options options = {},
+                 classify::Options classes = {}, std::size_t ring = 1024)
+      : findings_(ring) {
+    auto loaded = sigma::load_text(rules, "rules.yml", event::FieldTable());
+    if (!loaded) {
+      throw std::runtime_error(loaded.error().to_string());
+    }
+    auto compiled = rules::RuleSet::compile(loaded->rules);
+    if (!compiled) {
+      throw std::runtime_error(compiled.error().to_string());
+    }
+    rules_ = *compiled;
+    classes.endpoints = {{"imds", {*IpPrefix::parse("169.254.169.254/32")}},
+                         {"imds6", {*IpPrefix::parse("fd00:ec2::254/128")}}};
+    suppressions_ = classify::SuppressionSet::create(classes).value();
+    sources_ = classes.suppressions;
+    options.endpoint_names = {"imds", "imds6"};
+    inspector_ = Inspector::create(options, rules_, suppressions_, findings_).value();
+  }
+
+  Bench& feed(ByteSpan frame, Timestamp time = {}, bool is_test = false) {
+    packet::PacketView view;
+    packet::FrameInfo info;
+    info.time = time;
+    packet::decode(frame, info, view);
+    const classify::AddressClass source = class_of(view.source);
+    const classify::AddressClass destination = class_of(view.destination);
+    const PacketContext context{&view, &source, &destination, 0, is_test};
+    flow::Key key;
+    const flow::Direction direction = flow::make_key(view, {}, key);
+    const std::string name(reinterpret_cast<const char*>(&key), sizeof key);
+    if (flows_.count(name) != 0 || Inspector::begins_flow(context)) {
+      inspector_->packet(context, direction, flows_[name]);
+    }
+    return *this;
+  }
+  Bench& feed(const support::TcpSession& session) {
+    for (const support::TimedPacket& packet : session.packets()) {
+      feed(packet.bytes, packet.time);
+    }
+    return *this;
+  }
+  void end_all() {
+    for (auto& [key, flow] : flows_) {
+      inspector_->end_flow(flow);
+    }
+    flows_.clear();
+  }
+
+  std::vector<event::Finding> take() {
+    std::vector<event::Finding> out;
+    while (const event::Finding* finding = findings_.front()) {
+      out.push_back(*finding);
+      findings_.pop();
+    }
+    return out;
+  }
+  // "connection", "http_request GET /x", "raw_match": what was found, in order.
+  std::vector<std::string> events() {
+    std::vector<std::string> out;
+    for (const event::Finding& finding : take()) {
+      std::string text(event::name(finding.type));
+      if (finding.type == event::EventType::http_request) {
+        text += ' ' + std::string(finding.method.view()) + ' ' + std::string(finding.target.view());
+      }
+      out.push_back(std::move(text));
+    }
+    return out;
+  }
+
+  [[nodiscard]] const Counters& counters() const { return inspector_->counters(); }
+  [[nodiscard]] const flow::Arena& arena() const { return inspector_->arena(); }
+  [[nodiscard]] std::size_t flow_count() const { return flows_.size(); }
+
+ private:
+  [[nodiscard]] classify::AddressClass class_of(const IpAddress& address) const {
+    classify::AddressClass out;
+    if (address == *IpAddress::parse("169.254.169.254")) {
+      out.endpoint = 0;
+    } else if (address == *IpAddress::parse("fd00:ec2::254")) {
+      out.endpoint = 1;
+    }
+    for (std::size_t s = 0; s < sources_.size(); ++s) {
+      for (const IpPrefix& prefix : sources_[s].sources) {
+        if (prefix.contains(address)) {
+          out.suppressions.set(s);
+        }
+      }
+    }
+    return out;
+  }
+
+  FindingRing findings_;
+  std::shared_ptr<const rules::RuleSet> rules_;
+  classify::SuppressionSet suppressions_;
+  std::vector<classify::Suppression> sources_;
+  std::unique_ptr<Inspector> inspector_;
+  std::map<std::string, FlowState> flows_;
+};
+
+using Events = std::vector<std::string>;
+
+inline support::TcpSession::Options elsewhere() {
+  support::TcpSession::Options options;
+  options.server_ip = "203.0.113.7";
+  return options;
+}
+
+inline constexpr std::string_view kMetadata =
+    "GET /latest/meta-data/ HTTP/1.1\r\nHost: example.com\r\n\r\n";
+inline constexpr std::string_view kOrdinary =
+    "GET /index.html HTTP/1.1\r\nHost: example.com\r\n\r\n";
+
+}  // namespace imds::detect

@@ -1,0 +1,237 @@
+// Connections, directions, suppression and accounting.
+#include "fixture.h"
+#include "support/packet_builder.h"
+
+namespace imds::detect {
+namespace {
+
+using support::PacketBuilder;
+using support::TcpSession;
+
+TEST(Connection, IsReportedOnceOnTheFirstSyn) {
+  TcpSession session;
+  session.syn();
+  session.packets().push_back(session.packets().front());  // a repeated SYN
+  session.syn_ack().client_ack().client_ack();
+  Bench bench;
+  bench.feed(session);
+  const auto findings = bench.take();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].type, event::EventType::connection);
+  EXPECT_EQ(findings[0].source.ip.to_string(), "10.0.0.1");
+  EXPECT_EQ(findings[0].destination.ip.to_string(), "169.254.169.254");
+  EXPECT_EQ(findings[0].destination.port, 80);
+  EXPECT_EQ(findings[0].endpoint.view(), "imds");
+  EXPECT_EQ(findings[0].visibility, 0);
+}
+
+TEST(Connection, OrdinaryDestinationsAreNone) {
+  TcpSession session(elsewhere());
+  session.handshake().client(kOrdinary).fin();
+  EXPECT_EQ(Bench().feed(session).events(), Events{});
+}
+
+TEST(Connection, AnswerSeenFirstNamesTheEndpointAsDestination) {
+  TcpSession session;
+  session.syn().syn_ack();
+  session.packets().erase(session.packets().begin());
+  Bench bench;
+  const auto findings = bench.feed(session).take();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].destination.ip.to_string(), "169.254.169.254");
+  EXPECT_EQ(findings[0].source.ip.to_string(), "10.0.0.1");
+  EXPECT_NE(findings[0].visibility & event::kResponsesOnly, 0);
+}
+
+TEST(Connection, MidStreamTouchesTheEndpoint) {
+  TcpSession session;
+  session.handshake().client(kMetadata);
+  session.packets().erase(session.packets().begin(), session.packets().begin() + 3);
+  Bench bench;
+  const auto findings = bench.feed(session).take();
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_NE(findings[0].visibility & event::kMidStream, 0);
+}
+
+TEST(Connection, FromAnEndpointIsNotToIt) {
+  TcpSession::Options options;
+  options.client_ip = "169.254.169.254";
+  options.server_ip = "10.0.0.1";
+  EXPECT_EQ(Bench().feed(TcpSession(options).handshake()).events(), Events{});
+}
+
+TEST(Connection, SamePortsAnewAfterTheEndAreAnotherOne) {
+  TcpSession first;
+  first.handshake().fin();
+  TcpSession::Options options;
+  options.client_isn = 77777;
+  TcpSession second(options);
+  second.handshake();
+  EXPECT_EQ(Bench().feed(first).feed(second).events(), (Events{"connection", "connection"}));
+}
+
+TEST(Connection, SamePortsAnewWithoutAnEndAreAnotherOne) {
+  TcpSession first;
+  first.syn();
+  TcpSession::Options options;
+  options.client_isn = 77777;
+  TcpSession second(options);
+  second.syn();
+  EXPECT_EQ(Bench().feed(first).feed(second).events(), (Events{"connection", "connection"}));
+}
+
+TEST(Connection, UdpAndEchoRequestsCountOthersDoNot) {
+  Bench bench;
+  bench.feed(PacketBuilder()
+                 .ethernet()
+                 .ipv4("10.0.0.1", "169.254.169.254")
+                 .udp(4000, 53)
+                 .payload("question")
+                 .build());
+  bench.feed(PacketBuilder().ethernet().ipv4("10.0.0.2", "169.254.169.254").icmp(8, 0).build());
+  bench.feed(PacketBuilder().ethernet().ipv4("10.0.0.3", "169.254.169.254").icmp(3, 3).build());
+  bench.feed(
+      PacketBuilder().ethernet().ipv4("10.0.0.4", "10.0.0.5").udp(1, 2).payload("x").build());
+  const auto findings = bench.take();
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_EQ(findings[0].ip_protocol, 17);
+  EXPECT_EQ(findings[1].ip_protocol, 1);
+  EXPECT_EQ(bench.flow_count(), 2u);
+}
+
+TEST(Direction, WithoutSynTheRequestTellsTheClient) {
+  TcpSession::Options options = elsewhere();
+  options.client_port = 80;  // so that the guess by port would be wrong
+  options.server_port = 40000;
+  TcpSession session(options);
+  session.handshake().client(kMetadata);
+  session.packets().erase(session.packets().begin(), session.packets().begin() + 3);
+  Bench bench;
+  const auto findings = bench.feed(session).take();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].source.ip.to_string(), "10.0.0.1");
+  EXPECT_EQ(findings[0].visibility & event::kDirectionGuessed, 0);
+}
+
+TEST(Direction, LowerPortIsTheServerWhenNothingTells) {
+  TcpSession::Options options = elsewhere();
+  options.server_port = 7777;
+  TcpSession session(options);
+  session.handshake().server("\x01the path /latest/meta-data in a binary protocol");
+  session.packets().erase(session.packets().begin(), session.packets().begin() + 3);
+  Bench bench;
+  const auto findings = bench.feed(session).take();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].type, event::EventType::raw_match);
+  EXPECT_EQ(findings[0].source.ip.to_string(), "10.0.0.1");
+  EXPECT_NE(findings[0].visibility & event::kDirectionGuessed, 0);
+}
+
+TEST(TestTraffic, IsMarked) {
+  TcpSession session;
+  session.syn();
+  Bench bench;
+  bench.feed(session.packets()[0].bytes, {}, true);
+  const auto findings = bench.take();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_TRUE(findings[0].is_test);
+}
+
+TEST(Suppression, WithholdsAndCounts) {
+  classify::Options classes;
+  classes.suppressions.push_back({"lab", {*IpPrefix::parse("10.0.0.0/24")}, {}, {}});
+  Bench bench(kBulletin, {}, classes);
+  TcpSession session;
+  session.handshake().client(kMetadata);
+  EXPECT_EQ(bench.feed(session).events(), Events{});
+  EXPECT_EQ(bench.counters().suppressed[0].get(), 2u);
+  EXPECT_EQ(bench.counters().findings_suppressed.get(), 2u);
+}
+
+TEST(Suppression, LooksAtTheClientAlsoInAnswers) {
+  classify::Options classes;
+  classes.suppressions.push_back({"lab", {*IpPrefix::parse("10.0.0.0/24")}, {}, {}});
+  Bench bench(kBulletin, {}, classes);
+  TcpSession session;
+  session.syn().syn_ack();
+  session.packets().erase(session.packets().begin());
+  EXPECT_EQ(bench.feed(session).events(), Events{});
+  EXPECT_EQ(bench.counters().suppressed[0].get(), 1u);
+}
+
+TEST(Suppression, ByVlanOfAnyTag) {
+  classify::Options classes;
+  classes.suppressions.push_back({"cloud", {}, {{100, 100}}, {}});
+  Bench bench(kBulletin, {}, classes);
+  TcpSession::Options options;
+  options.vlans = {7, 100};
+  EXPECT_EQ(bench.feed(TcpSession(options).handshake()).events(), Events{});
+  options.vlans = {7, 101};
+  EXPECT_EQ(bench.feed(TcpSession(options).handshake()).events(), Events{"connection"});
+}
+
+TEST(FindingRing, FullIsACountedLoss) {
+  Bench bench(kBulletin, {}, {}, 2);
+  TcpSession session;
+  session.handshake();
+  for (int i = 0; i < 10; ++i) {
+    session.client(kMetadata);
+  }
+  bench.feed(session);
+  const Counters& c = bench.counters();
+  std::uint64_t produced = 0;
+  for (const Counter& counter : c.findings_produced) {
+    produced += counter.get();
+  }
+  EXPECT_EQ(produced, 11u);
+  EXPECT_EQ(c.findings_queued.get(), 2u);
+  EXPECT_EQ(c.findings_lost.get(), 9u);
+  EXPECT_EQ(bench.take().size(), 2u);
+}
+
+TEST(FindingRing, OfflineMakesRoomInstead) {
+  struct Count {
+    int asked = 0;
+  } count;
+  Options options;
+  options.make_room = [](void* context) {
+    ++static_cast<Count*>(context)->asked;
+    return false;
+  };
+  options.make_room_context = &count;
+  Bench bench(kBulletin, options, {}, 1);
+  TcpSession session;
+  session.handshake().client(kMetadata);
+  bench.feed(session);
+  EXPECT_EQ(count.asked, 1);
+  EXPECT_EQ(bench.counters().findings_lost.get(), 1u);
+}
+
+TEST(OneSided, CountsFlowsWithPayloadOnly) {
+  Bench bench;
+  TcpSession unanswered(elsewhere());
+  unanswered.syn();
+  TcpSession::Options options = elsewhere();
+  options.client_port = 40001;
+  TcpSession both(options);
+  both.handshake().client(kOrdinary).server("HTTP/1.1 204 No Content\r\n\r\n").fin();
+  options.client_port = 40002;
+  TcpSession half(options);
+  half.client(kOrdinary).client(kOrdinary);
+  bench.feed(unanswered).feed(both).feed(half).end_all();
+  EXPECT_EQ(bench.counters().flows_judged[0].get(), 2u);
+  EXPECT_EQ(bench.counters().flows_one_sided[0].get(), 1u);
+}
+
+TEST(OneSided, LongFlowsAreJudgedBeforeTheyEnd) {
+  Bench bench;
+  TcpSession half(elsewhere());
+  for (int i = 0; i < 20; ++i) {
+    half.client(kOrdinary);
+  }
+  bench.feed(half);
+  EXPECT_EQ(bench.counters().flows_one_sided[0].get(), 1u);
+}
+
+}  // namespace
+}  // namespace imds::detect
