@@ -7,6 +7,7 @@
 #include <sstream>
 #include <utility>
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "base/text.h"
@@ -62,6 +63,39 @@ SourcePosition position(const std::filesystem::path& file, const YAML::Mark& mar
   return {file.string(), mark.line + 1, mark.column + 1};
 }
 
+// YAML::Load reads the first document and leaves the rest of the text unread, valid or not.
+class OnlyOneDocument : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents_ > 1) {
+      throw YAML::ParserException(mark, "expected nothing after the first document");
+    }
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  int documents_ = 0;
+};
+
+YAML::Node parse_document(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  OnlyOneDocument check;
+  while (parser.HandleNextDocument(check)) {
+  }
+  return YAML::Load(text);
+}
+
 Result<std::string> read_alias_file(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::ostringstream text;
@@ -113,9 +147,10 @@ Result<FieldTable> FieldTable::load(const std::filesystem::path& file) {
   }
   YAML::Node root;
   try {
-    root = YAML::Load(*text);
+    root = parse_document(*text);
   } catch (const YAML::Exception& problem) {
-    return fail_at(ErrorKind::config, position(file, problem.mark), problem.msg);
+    return fail_at(ErrorKind::config, position(file, problem.mark),
+                   "not valid YAML: " + escape_for_terminal(problem.msg));
   }
 
   if (!root.IsMap()) {

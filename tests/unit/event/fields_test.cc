@@ -133,6 +133,11 @@ TEST_F(AliasFile, RefusesBrokenYaml) {
   EXPECT_GT(table.error().where.line, 0);
 }
 
+TEST_F(AliasFile, RefusesTextAfterTheFirstDocument) {
+  expect_error("url: [uri]\n---\nurl.path: [path]\n", 2, 1, "nothing after the first document");
+  expect_error("url: [uri]\n...\n, b\n", 3, 1, "nothing after the first document");
+}
+
 TEST_F(AliasFile, RefusesWhatCannotBeRead) {
   EXPECT_FALSE(FieldTable::load(path_ / "missing").has_value());
   EXPECT_FALSE(FieldTable::load(std::filesystem::temp_directory_path()).has_value());
