@@ -29,8 +29,14 @@ YAML::Mark to_mark(Position position) {
   return mark;
 }
 
-// Builds one document's tree from parser events. A broken limit leaves as a ParserException, like
-// any other fault of the text.
+// Our own complaint about a text, as opposed to yaml-cpp's; it travels through the parser like
+// those.
+class Fault : public YAML::ParserException {
+ public:
+  using YAML::ParserException::ParserException;
+};
+
+// Builds one document's tree from parser events. A broken limit leaves as a Fault.
 class TreeBuilder : public YAML::EventHandler {
  public:
   [[nodiscard]] Node take_root() { return std::move(root_); }
@@ -38,7 +44,12 @@ class TreeBuilder : public YAML::EventHandler {
   [[nodiscard]] std::size_t last_scalar() const { return last_scalar_; }
 
   // Every document has its own anchors; the limits count for the file.
-  void OnDocumentStart(const YAML::Mark& /*mark*/) override {
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // At some stray characters yaml-cpp finds empty documents for ever, without moving on.
+    if (document_mark_.pos == mark.pos && !mark.is_null()) {
+      throw Fault(mark, "not valid YAML: nothing can begin with this character");
+    }
+    document_mark_ = mark;
     root_ = Node{};
     open_.clear();
     anchored_.clear();
@@ -52,7 +63,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchored_.find(anchor);
     if (found == anchored_.end()) {
-      throw YAML::ParserException(mark, "this alias stands inside what it refers to");
+      throw Fault(mark, "this alias stands inside what it refers to");
     }
     charge(found->second, mark);
     finish(Node(found->second), 0);  // keeps its position: errors point to the text itself
@@ -100,8 +111,8 @@ class TreeBuilder : public YAML::EventHandler {
         return true;
       }
     }
-    throw YAML::ParserException(
-        mark, "the YAML tag '" + escape_for_terminal(tag) + "' has no meaning in a Sigma rule");
+    throw Fault(mark,
+                "the YAML tag '" + escape_for_terminal(tag) + "' has no meaning in a Sigma rule");
   }
 
   Node make(const YAML::Mark& mark, Node::Kind kind) {
@@ -117,11 +128,10 @@ class TreeBuilder : public YAML::EventHandler {
              Node::Kind kind) {
     is_core_tag(tag, mark);
     if (expects_key()) {
-      throw YAML::ParserException(mark, "expected a name as key, not a list or a map");
+      throw Fault(mark, "expected a name as key, not a list or a map");
     }
     if (open_.size() >= kMaxNesting) {
-      throw YAML::ParserException(mark,
-                                  "nested deeper than " + std::to_string(kMaxNesting) + " levels");
+      throw Fault(mark, "nested deeper than " + std::to_string(kMaxNesting) + " levels");
     }
     open_.push_back({make(mark, kind), anchor, mark});
   }
@@ -146,7 +156,7 @@ class TreeBuilder : public YAML::EventHandler {
       root_ = std::move(node);
     } else if (expects_key()) {
       if (!node.is_scalar()) {
-        throw YAML::ParserException(to_mark(node.position), "expected a name as key");
+        throw Fault(to_mark(node.position), "expected a name as key");
       }
       open_.back().node.keys.push_back(std::move(node));
     } else {
@@ -170,10 +180,9 @@ class TreeBuilder : public YAML::EventHandler {
         keys.begin(), keys.end(), [](const Node* a, const Node* b) { return a->text == b->text; });
     if (twice != keys.end()) {
       const Node& second = **std::next(twice);
-      throw YAML::ParserException(to_mark(second.position),
-                                  "the key " + in_quotes(second.text) +
-                                      " stands here twice, first at line " +
-                                      std::to_string((*twice)->position.line));
+      throw Fault(to_mark(second.position), "the key " + in_quotes(second.text) +
+                                                " stands here twice, first at line " +
+                                                std::to_string((*twice)->position.line));
     }
   }
 
@@ -190,22 +199,22 @@ class TreeBuilder : public YAML::EventHandler {
   void charge_nodes(std::size_t count, const YAML::Mark& mark) {
     nodes_ += count;
     if (nodes_ > kMaxNodes) {
-      throw YAML::ParserException(mark,
-                                  "more than " + std::to_string(kMaxNodes) +
-                                      " YAML nodes in one file, aliases expanded; split the file");
+      throw Fault(mark, "more than " + std::to_string(kMaxNodes) +
+                            " YAML nodes in one file, aliases expanded; split the file");
     }
   }
   void charge_text(std::size_t bytes, const YAML::Mark& mark) {
     text_bytes_ += bytes;
     if (text_bytes_ > kMaxTextBytes) {
-      throw YAML::ParserException(mark, "more than " + std::to_string(kMaxTextBytes >> 20) +
-                                            " MiB of text in one file, aliases expanded");
+      throw Fault(mark, "more than " + std::to_string(kMaxTextBytes >> 20) +
+                            " MiB of text in one file, aliases expanded");
     }
   }
 
   Node root_;
   std::vector<Open> open_;
   std::unordered_map<YAML::anchor_t, Node> anchored_;
+  YAML::Mark document_mark_ = YAML::Mark::null_mark();
   std::size_t last_scalar_ = 0;
   std::size_t nodes_ = 0;
   std::size_t text_bytes_ = 0;
@@ -266,9 +275,13 @@ Result<std::vector<Node>> parse_documents(const std::string& source, const std::
       documents.push_back(builder.take_root());
       last_scalar = builder.last_scalar();
     }
+  } catch (const Fault& fault) {
+    const Position at = to_position(fault.mark);
+    return fail_at(ErrorKind::config, {file_name, at.line, at.column}, fault.msg);
   } catch (const YAML::Exception& problem) {
     const Position at = to_position(problem.mark);
-    return fail_at(ErrorKind::config, {file_name, at.line, at.column}, problem.msg);
+    return fail_at(ErrorKind::config, {file_name, at.line, at.column},
+                   "not valid YAML: " + escape_for_terminal(problem.msg));
   }
   if (!closes_quote(source, last_scalar)) {
     const Position at = advance({1, 1}, std::string_view(source).substr(0, last_scalar));

@@ -19,9 +19,16 @@ std::string message_of(const std::string& text) {
 
 TEST(Yaml, FaultsPointToTheirPlace) {
   expect_error("title: 'T", 1, 10, "");
-  expect_error("title: T\n  level: low\n", 2, 8, "");
-  expect_error("title: [T\n", 2, 1, "");
-  expect_error("title: T\n\tlevel: low\n", 2, 1, "");
+  expect_error("title: T\n  level: low\n", 2, 8, "not valid YAML");
+  expect_error("title: [T\n", 2, 1, "not valid YAML");
+  expect_error("title: T\n\tlevel: low\n", 2, 1, "not valid YAML");
+}
+
+TEST(Yaml, StrayPunctuationEndsTheReading) {
+  // yaml-cpp would find empty documents here until memory ends.
+  expect_error(", c\n", 1, 1, "nothing can begin with this character");
+  const std::string text = valid_rule() + "...\n, c\n";
+  expect_error(text, 9, 1, "nothing can begin with this character");
 }
 
 TEST(Yaml, AQuotationNeverClosedIsAnError) {
