@@ -12,7 +12,12 @@
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
 
+#include "alert/redact.h"
+#include "alert/ring_writer.h"
+#include "classify/address_class.h"
 #include "config/load.h"
+#include "flow/arena.h"
+#include "flow/table.h"
 
 namespace imds::config {
 namespace {
@@ -122,6 +127,23 @@ TEST(ShippedConfig, ExamplesWork) {
   EXPECT_EQ(config->ports.size(), 4u);
   EXPECT_EQ(config->suppress.size(), 3u);
   EXPECT_TRUE(config->warnings.empty()) << config->warnings.front().to_string();
+}
+
+// The rooms that use a setting have a default of their own; there must be one truth.
+TEST(ShippedConfig, AgreesWithTheRoomsItConfigures) {
+  const Config config;
+  const alert::RingOptions ring;
+  EXPECT_EQ(config.alerts.ring.name, ring.name);
+  EXPECT_EQ(config.alerts.ring.records, ring.capacity);
+  EXPECT_EQ(config.alerts.ring.mode, ring.mode);
+  EXPECT_EQ(config.alerts.redact_query_parameters,
+            alert::RedactionOptions::default_query_parameters());
+  EXPECT_EQ(kMaxSuppressions, classify::kMaxSuppressions);
+  const flow::Timeouts timeouts;
+  EXPECT_EQ(config.flow.timeouts.tcp_syn_seconds, timeouts.tcp_opening);
+  EXPECT_EQ(config.flow.timeouts.tcp_established_seconds, timeouts.tcp_established);
+  EXPECT_EQ(config.flow.timeouts.tcp_closed_seconds, timeouts.tcp_closing);
+  EXPECT_EQ(config.inspect.head_bytes_max, flow::Arena::kLargest);
 }
 
 TEST(ShippedConfig, LinesFitTheScreen) {
