@@ -95,12 +95,12 @@ struct Value {
 };
 
 // One line of a selection: a field (or, without one, a keyword: anywhere in the event) compared
-// with values. Holds if any value does, or with `all` if every value does. `negated` (modifier
-// neq): holds if the field is present and no value does; never together with `all`, `exists` or an
-// order. Comparing text ignores ASCII case unless `cased`.
+// with values. Holds if any value does, or with `all` if every value does. `negated` (modifier neq)
+// turns that result round as `not` would, so it also holds where the field is absent; never
+// together with `all`, `exists` or an order. Comparing text ignores ASCII case unless `cased`.
 //
 // Which kinds of values stand under which operation:
-//   equals                               text field or keyword: pattern or null
+//   equals                               text field: pattern or null
 //                                        number field: number or null; address field: prefix or
 //                                        null
 //   contains, starts_with, ends_with     pattern; text fields only. A keyword is `contains`.
