@@ -54,7 +54,9 @@ def follow(owned):
     """follow(inspector): a reader of its ring, attached before any traffic."""
 
     def start(inspector, *more):
-        return owned(harness.Follower(inspector.ring, *more))
+        follower = owned(harness.Follower(inspector.ring, *more))
+        harness.wait_for("attached reader", lambda: "following" in follower.stderr)
+        return follower
 
     return start
 

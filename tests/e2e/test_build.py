@@ -94,3 +94,15 @@ def test_installation_is_complete_and_its_header_is_plain_c(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         assert run(program).returncode == 0
+
+
+def test_reader_in_the_documentation_compiles(tmp_path):
+    text = (harness.ROOT / "docs/alerts.md").read_text()
+    example = tmp_path / "reader.c"
+    example.write_text(text.split("```c\n", 1)[1].split("```", 1)[0])
+    (tmp_path / "imds-inspector").symlink_to(harness.ROOT / "lib/alert/include/alert")
+    done = run(
+        "gcc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I", tmp_path,
+        example, "-o", tmp_path / "reader",
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,7 +1,7 @@
 #include "alert/redact.h"
 
 #include <array>
-#include <chrono>
+#include <cstdio>
 #include <string>
 
 #include <gtest/gtest.h>

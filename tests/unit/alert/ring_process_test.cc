@@ -98,7 +98,7 @@ void read_some(RingReader& reader, Seen& seen, const std::function<bool()>& enou
 TEST(RingProcesses, NoRecordIsTornOrMiscountedUnderLoad) {
   const RingName ring("stress");
   // So few slots that the writer overtakes the reader all the time.
-  Child writer([&] { return write_for_ever(ring.name, 4); });
+  Child writer([&] { return write_for_ever(ring.name, 16); });
   RingReader reader = attach_when_ready(ring.name, From::oldest);
   const std::uint64_t first = reader.cursor();
   Seen seen;

@@ -1,5 +1,5 @@
-/* A reader as somebody else would write it in C, with nothing but the installed header; the same
- * as in docs/alerts.md. */
+/* A reader as somebody else would write it in C, with nothing but the installed header; as the
+ * example in docs/alerts.md. */
 #ifndef THIRD_PARTY_READER_H
 #define THIRD_PARTY_READER_H
 
