@@ -30,9 +30,11 @@ bool begins_anew(const packet::PacketView& view, const FlowState& flow,
       view.tcp.has(packet::kTcpAck)) {
     return false;
   }
-  const bool other_sequence = stream.cursor.started() && stream.cursor.next_offset() == 0
-                                  ? stream.cursor.next_sequence() != view.tcp.sequence + 1
-                                  : stream.cursor.started() && !stream.cursor.saw_beginning();
+  // The first byte of payload had the initial sequence number + 1.
+  const flow::StreamCursor& cursor = stream.cursor;
+  const auto first = cursor.next_sequence() - static_cast<std::uint32_t>(cursor.next_offset());
+  const bool other_sequence =
+      cursor.started() && (!cursor.saw_beginning() || first != view.tcp.sequence + 1);
   return flow.is_closing() || other_sequence;
 }
 

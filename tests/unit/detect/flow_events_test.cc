@@ -80,6 +80,25 @@ TEST(Connection, SamePortsAnewWithoutAnEndAreAnotherOne) {
   EXPECT_EQ(Bench().feed(first).feed(second).events(), (Events{"connection", "connection"}));
 }
 
+TEST(Connection, SamePortsAnewInTheMiddleOfAHeadAreAnotherOne) {
+  TcpSession first;
+  first.handshake().client("GET /first HTTP/1.1\r\nHost: ");
+  TcpSession::Options options;
+  options.client_isn = 77777;
+  TcpSession second(options);
+  second.handshake().client("GET /second HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(Bench().feed(first).feed(second).events(),
+            (Events{"connection", "connection", "http_request GET /second"}));
+}
+
+TEST(Connection, RepeatedSynAfterDataIsTheSameOne) {
+  TcpSession session;
+  session.handshake().client("GET /a HTTP/1.1\r\n");
+  session.packets().push_back(session.packets().front());
+  session.client("\r\n");
+  EXPECT_EQ(Bench().feed(session).events(), (Events{"connection", "http_request GET /a"}));
+}
+
 TEST(Connection, UdpAndEchoRequestsCountOthersDoNot) {
   Bench bench;
   bench.feed(PacketBuilder()
