@@ -92,7 +92,7 @@ Status CaptureFile::open_stream(const std::string& path, std::size_t buffer_byte
                     "capture " + name_ + " cannot be opened: " + std::strerror(error));
     }
   }
-  buffer_ = std::make_unique<char[]>(buffer_bytes);
+  buffer_ = std::make_unique_for_overwrite<char[]>(buffer_bytes);
   std::setvbuf(stream_.get(), buffer_.get(), _IOFBF, buffer_bytes);
   struct stat info = {};
   if (fstat(fileno(stream_.get()), &info) == 0 && S_ISREG(info.st_mode)) {

@@ -112,7 +112,8 @@ struct CaptureReader::Impl {
   Counter packets;
   Counter files_done;
 
-  [[nodiscard]] Status open_input(Input& input);
+  [[nodiscard]] Status open_input(Input& input, std::size_t buffer_bytes);
+  [[nodiscard]] std::size_t buffer_bytes() const;
   [[nodiscard]] bool advance(Input& input);
   void finish(Input& input);
   [[nodiscard]] bool resume(Input& input);
@@ -120,14 +121,17 @@ struct CaptureReader::Impl {
   [[nodiscard]] const CaptureRecord* deliver(Input& input);
 };
 
-Status CaptureReader::Impl::open_input(Input& input) {
+std::size_t CaptureReader::Impl::buffer_bytes() const {
+  return open_files < kBigBufferFiles ? kBigBuffer : kSmallBuffer;
+}
+
+Status CaptureReader::Impl::open_input(Input& input, std::size_t buffer_bytes) {
   if (open_files >= kMaxOpenCaptures) {
     return fail(ErrorKind::runtime, "capture '" + input.path + "' cannot be opened: more than " +
                                         std::to_string(kMaxOpenCaptures) +
                                         " captures overlap in time; merge them first (mergecap)");
   }
-  auto file =
-      CaptureFile::open(input.path, open_files < kBigBufferFiles ? kBigBuffer : kSmallBuffer);
+  auto file = CaptureFile::open(input.path, buffer_bytes);
   if (!file) {
     return pass_on(file);
   }
@@ -164,7 +168,8 @@ void CaptureReader::Impl::finish(Input& input) {
 // At open(): format, link type and the time of the first packet.
 Status CaptureReader::Impl::probe(std::size_t index) {
   Input& input = inputs[index];
-  if (Status s = open_input(input); !s) {
+  const bool only = inputs.size() == 1;
+  if (Status s = open_input(input, only ? kBigBuffer : kSmallBuffer); !s) {
     return s;
   }
   input.size = input.file->size();
@@ -172,7 +177,7 @@ Status CaptureReader::Impl::probe(std::size_t index) {
     return {};  // no packets, or damaged in the first: errors has it
   }
   due.push({input.record.time, index});
-  if (input.file->reopenable() && inputs.size() > 1) {
+  if (!only && input.file->reopenable()) {
     input.file.reset();
     --open_files;
   }
@@ -184,7 +189,7 @@ bool CaptureReader::Impl::resume(Input& input) {
   if (input.file) {
     return true;
   }
-  if (Status s = open_input(input); !s) {
+  if (Status s = open_input(input, buffer_bytes()); !s) {
     errors.push_back(s.error());
     finish(input);
     return false;
