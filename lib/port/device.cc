@@ -231,6 +231,9 @@ std::uint32_t ring_frame_of(const DeviceRef& device) {
   if (const std::uint32_t given = number_argument(device.arguments, "framesz"); given != 0) {
     return given;
   }
+  if (device.bus == Bus::attached) {
+    return kMinRingFrame;  // EAL created it; the driver's own default is the safe guess
+  }
   const auto interface = kernel_interface(device.interface);
   return ring_frame_bytes(interface ? interface->mtu : RTE_ETHER_MTU);
 }

@@ -23,17 +23,13 @@ constexpr std::uint32_t kTwoTags = 8;
 // Each lcore's mempool cache may keep up to 1.5 times its 256 objects.
 constexpr std::uint32_t kCachedMbufs = 384;
 
-Error device_error(const Port& port, const std::string& what, int code, const char* advice = "") {
-  return Error{ErrorKind::environment,
-               "port '" + port.options.name + "': " + what +
-                   (code == 0 || code == -1 ? "" : ": " + std::string(std::strerror(-code))) +
-                   advice,
-               {}};
-}
-
 tl::unexpected<Error> device_failure(const Port& port, const std::string& what, int code,
                                      const char* advice = "") {
-  return tl::unexpected<Error>(device_error(port, what, code, advice));
+  // Drivers often return a bare -1, which would read "operation not permitted".
+  const std::string reason =
+      code == 0 || code == -1 ? std::string() : ": " + std::string(std::strerror(-code));
+  return fail(ErrorKind::environment,
+              "port '" + port.options.name + "': " + what + reason + advice);
 }
 
 bool on_kernel_interface(const Port& port) {
@@ -105,6 +101,67 @@ int configure(Port& port, const rte_eth_conf& base, std::uint16_t transmit_queue
   rte_eth_conf conf = base;
   port.report.tx_queues = transmit_queues;
   return rte_eth_dev_configure(port.id, port.report.queues, transmit_queues, &conf);
+}
+
+// Offloads, RSS and the numbers of queues: a tap gets no transmit queue where the driver allows.
+int apply_configuration(Port& port) {
+  PortReport& report = port.report;
+  rte_eth_conf conf = {};
+  conf.rxmode.mtu = report.mtu;
+  conf.rxmode.offloads = receive_offloads(port);
+  conf.txmode.offloads =
+      port.is_inline() ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS & port.info.tx_offload_capa : 0;
+  std::vector<std::uint8_t> key = symmetric_key(port.info.hash_key_size);
+  if (report.queues == 1) {
+    report.rss = RssState::single_queue;
+    report.rss_fields.clear();
+  } else if (report.rss == RssState::symmetric) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_key = key.data();
+    conf.rx_adv_conf.rss_conf.rss_key_len = static_cast<std::uint8_t>(key.size());
+    conf.rx_adv_conf.rss_conf.rss_hf = port.rss_types;
+    report.rss_fields = rss_type_names(port.rss_types);
+  }
+  report.scatter = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
+  if (port.is_inline() || needs_transmit_queues(port)) {
+    return configure(port, conf, report.queues);
+  }
+  const int result = configure(port, conf, 0);
+  return result == 0 ? 0 : configure(port, conf, report.queues);
+}
+
+int settle_descriptors(Port& port) {
+  PortReport& report = port.report;
+  const std::uint16_t wanted = port.options.rx_descriptors;
+  report.rx_descriptors = wanted != 0 ? wanted : kDefaultRxDescriptors;
+  report.tx_descriptors =
+      port.options.tx_descriptors != 0 ? port.options.tx_descriptors : kDefaultTxDescriptors;
+  if (const int result =
+          rte_eth_dev_adjust_nb_rx_tx_desc(port.id, &report.rx_descriptors, &report.tx_descriptors);
+      result != 0) {
+    return result;
+  }
+  if (wanted != 0 && report.rx_descriptors != wanted) {
+    report.notes.push_back("rx_descriptors " + std::to_string(wanted) + " became " +
+                           std::to_string(report.rx_descriptors) + ", which the device can have");
+  }
+  if (report.tx_queues == 0) {
+    report.tx_descriptors = 0;
+  }
+  return 0;
+}
+
+// Decides the longest frame and returns the room an mbuf must have for it.
+std::uint32_t settle_frame_size(Port& port) {
+  PortReport& report = port.report;
+  if (port.device.kind == DriverKind::af_packet) {
+    report.longest_frame = ring_frame_room(ring_frame_of(port.device));
+    return data_bytes_for(port.device);
+  }
+  report.longest_frame = report.mtu + kFrameOverhead;
+  return report.scatter
+             ? kDefaultDataBytes
+             : std::clamp(report.longest_frame + kTwoTags, kDefaultDataBytes, kMaxDataBytes);
 }
 
 // Drops frames for a full queue instead of stopping all queues for it (the meaning of rx_drop_en).
@@ -219,61 +276,14 @@ Status configure_device(Port& port, PoolDemand& demand) {
   std::uint16_t mtu = 0;
   rte_eth_dev_get_mtu(port.id, &mtu);
   report.mtu = port.options.mtu != 0 ? port.options.mtu : mtu;
-
-  rte_eth_conf conf = {};
-  conf.rxmode.mtu = report.mtu;
-  conf.rxmode.offloads = receive_offloads(port);
-  conf.txmode.offloads =
-      port.is_inline() ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS & port.info.tx_offload_capa : 0;
-  std::vector<std::uint8_t> key = symmetric_key(port.info.hash_key_size);
-  if (report.queues > 1 && report.rss == RssState::symmetric) {
-    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf.rss_key = key.data();
-    conf.rx_adv_conf.rss_conf.rss_key_len = static_cast<std::uint8_t>(key.size());
-    conf.rx_adv_conf.rss_conf.rss_hf = port.rss_types;
-    report.rss_fields = rss_type_names(port.rss_types);
-  } else if (report.queues == 1) {
-    report.rss = RssState::single_queue;
-    report.rss_fields.clear();
-  }
-
-  const bool transmit = port.is_inline() || needs_transmit_queues(port);
-  int result = configure(port, conf, transmit ? report.queues : std::uint16_t{0});
-  if (result != 0 && !transmit) {
-    result = configure(port, conf, report.queues);
-  }
-  if (result != 0) {
+  if (const int result = apply_configuration(port); result != 0) {
     return device_failure(port, "the device refuses its configuration", result,
                           port.options.mtu != 0 ? "; try without 'mtu'" : "");
   }
-  report.scatter = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
-
-  const auto or_default = [](std::uint16_t given, std::uint16_t otherwise) {
-    return given != 0 ? given : otherwise;
-  };
-  report.rx_descriptors = or_default(port.options.rx_descriptors, kDefaultRxDescriptors);
-  report.tx_descriptors = or_default(port.options.tx_descriptors, kDefaultTxDescriptors);
-  if (rte_eth_dev_adjust_nb_rx_tx_desc(port.id, &report.rx_descriptors, &report.tx_descriptors) !=
-      0) {
-    return device_failure(port, "the device refuses the descriptor numbers", 0);
+  if (const int result = settle_descriptors(port); result != 0) {
+    return device_failure(port, "the device refuses the descriptor numbers", result);
   }
-  if (report.rx_descriptors != or_default(port.options.rx_descriptors, report.rx_descriptors)) {
-    report.notes.push_back("rx_descriptors " + std::to_string(port.options.rx_descriptors) +
-                           " became " + std::to_string(report.rx_descriptors) +
-                           ", which the device can have");
-  }
-  if (report.tx_queues == 0) {
-    report.tx_descriptors = 0;
-  }
-
-  std::uint32_t data_bytes = data_bytes_for(port.device);
-  report.longest_frame = report.mtu + kFrameOverhead;
-  if (port.device.kind == DriverKind::af_packet) {
-    report.longest_frame = ring_frame_room(ring_frame_of(port.device));
-  } else if (!report.scatter) {
-    data_bytes =
-        std::clamp(report.mtu + kFrameOverhead + kTwoTags, kDefaultDataBytes, kMaxDataBytes);
-  }
+  const std::uint32_t data_bytes = settle_frame_size(port);
   if (on_kernel_interface(port)) {
     note_kernel_interface(port);
   }
@@ -287,7 +297,7 @@ Status set_up_queues(Port& port, rte_mempool* pool) {
   // The driver takes the pool's first stretch of memory for all of it.
   if (port.device.kind == DriverKind::af_xdp && pool->nb_mem_chunks > 1) {
     return device_failure(port, "AF_XDP needs its packet memory in one piece", 0,
-                          "; use 1 GiB hugepages, or EAL's --no-huge or --legacy-mem");
+                          "; start EAL with --iova-mode=va");
   }
   const std::uint64_t offloads = receive_offloads(port) & port.info.rx_queue_offload_capa;
   for (std::uint16_t queue = 0; queue < report.queues; ++queue) {

@@ -111,7 +111,7 @@ struct PortStats {
 
 // What EAL must be started with for these ports.
 struct EalNeeds {
-  bool pci = false;                // false: --no-pci is right
+  bool pci = false;                // false: --no-pci and --iova-mode=va are right
   bool hugepages = false;          // true: a driver cannot work with --no-huge
   std::uint64_t memory_bytes = 0;  // packet memory; add it to -m
 };
