@@ -92,7 +92,7 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
       }
       return bytes;
     case http::Probe::need_more:
-      if (first.size() < joined.size() && keep(stream.head, bytes)) {
+      if (first.size() < joined.size() && keep(step, stream.head, bytes)) {
         return {};
       }
       break;
@@ -114,7 +114,7 @@ ByteSpan Inspector::consume_head(const Step& step, ByteSpan bytes) {
     head_complete(step, part);
     return bytes.subspan(found.consumed);
   }
-  const bool kept = keep(collector, part);
+  const bool kept = keep(step, collector, part);
   const ByteSpan head = kept || !collector.buffer.empty() ? arena_.bytes(collector.buffer) : part;
   if (!kept || found.status == http::HeadEndFinder::Status::too_long) {
     if (kept) {
@@ -162,7 +162,7 @@ void Inspector::consume_side(const Step& step, ByteSpan segment, std::size_t mai
     const ByteSpan part = rest.first(found.consumed);
     const bool whole = found.status == http::HeadEndFinder::Status::complete;
     const bool in_place = whole && side.buffer.empty();
-    const bool kept = in_place || keep(side, part);
+    const bool kept = in_place || keep(step, side, part);
     if (kept && found.status == http::HeadEndFinder::Status::need_more) {
       return;
     }
@@ -264,7 +264,21 @@ void Inspector::become_opaque(const Step& step, ByteSpan bytes) {
   }
 }
 
-bool Inspector::keep(HeadCollector& collector, ByteSpan bytes) {
+// Bytes of the arena that may be in use for this stream to take more. What matters more finds room
+// when the rest does not: nobody's unknown streams or unfinished heads crowd out an endpoint's.
+std::uint64_t Inspector::arena_share(const Step& step) const {
+  const std::uint64_t all = arena_.counters().bytes_capacity.get();
+  if (step.flow.of_interest) {
+    return all;
+  }
+  return step.stream.phase == Phase::opaque ? all / 2 : all - all / 8;
+}
+
+bool Inspector::keep(const Step& step, HeadCollector& collector, ByteSpan bytes) {
+  if (arena_.counters().bytes_in_use.get() > arena_share(step)) {
+    counters_.arena_exhausted.add();
+    return false;
+  }
   switch (arena_.append(collector.buffer, bytes)) {
     case flow::AppendResult::ok:
       return true;

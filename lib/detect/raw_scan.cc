@@ -46,7 +46,7 @@ void Inspector::scan_raw(const Step& step, ByteSpan bytes) {
   if (stream.raw_scanned >= options_.raw_scan_bytes) {
     stream.raw_done = true;
   } else if (raw_overlap_ > 0) {
-    (void)keep(stream.head, joined.last(std::min(raw_overlap_, joined.size())));
+    (void)keep(step, stream.head, joined.last(std::min(raw_overlap_, joined.size())));
   }
 }
 

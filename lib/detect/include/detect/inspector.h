@@ -124,7 +124,8 @@ class Inspector {
   void flush(const Step& step, HeadCollector& collector);
   void restart_probe(DirectionState& stream, bool strict);
   void become_opaque(const Step& step, ByteSpan bytes);
-  [[nodiscard]] bool keep(HeadCollector& collector, ByteSpan bytes);
+  [[nodiscard]] bool keep(const Step& step, HeadCollector& collector, ByteSpan bytes);
+  [[nodiscard]] std::uint64_t arena_share(const Step& step) const;
 
   // raw_scan.cc: streams that are not HTTP.
   void scan_raw(const Step& step, ByteSpan bytes);
