@@ -21,6 +21,11 @@ constexpr std::uint16_t kPrefetchAhead = 4;
 constexpr std::uint32_t kAgeingBudget = 32;
 constexpr std::uint32_t kIdleAgeingBudget = 4096;
 
+bool has_no_payload(const packet::PacketView& view) {
+  return view.reason == DecodeReason::none && view.payload.empty() &&
+         (view.is(IpProtocol::tcp) || view.is(IpProtocol::udp));
+}
+
 Disposition disposition_without_flow(const packet::PacketView& view) {
   if (view.is_fragment) {
     return Disposition::fragment;
@@ -31,10 +36,7 @@ Disposition disposition_without_flow(const packet::PacketView& view) {
   if (!view.is_ip()) {
     return Disposition::not_ip;
   }
-  if (view.reason == DecodeReason::none && view.is(IpProtocol::tcp) && view.payload.empty()) {
-    return Disposition::no_payload;
-  }
-  return Disposition::not_inspected;
+  return has_no_payload(view) ? Disposition::no_payload : Disposition::not_inspected;
 }
 
 }  // namespace
@@ -139,7 +141,6 @@ void Worker::classify_pass(std::uint16_t count, std::uint16_t ingress_port) {
 void Worker::flow_pass(std::uint16_t count) {
   for (std::uint16_t i = 0; i < count; ++i) {
     const packet::PacketView& view = views_[i];
-    clock_.update(view.time);
     keyed_[i] = view.reason == DecodeReason::none && view.is_ip() &&
                 (view.is(IpProtocol::tcp) || contexts_[i].touches_watched());
     if (keyed_[i]) {
@@ -158,6 +159,8 @@ void Worker::flow_pass(std::uint16_t count) {
 void Worker::inspect_pass(std::uint16_t count) {
   for (std::uint16_t i = 0; i < count; ++i) {
     const packet::PacketView& view = views_[i];
+    // Each packet at its own time: a burst of a capture may span hours.
+    clock_.update(view.time);
     if (view.reason != DecodeReason::none) {
       counters_.decode_stopped[static_cast<std::size_t>(view.reason)].add();
     }
@@ -174,8 +177,9 @@ Disposition Worker::inspect_one(std::uint16_t i) {
   const auto end_flow = [this](FlowTable::Entry& entry, flow::Removal) {
     inspector_->end_flow(entry.state);
   };
+  const flow::Seconds now = clock_.now();
   FlowTable::Entry* entry = flows_.find(keys_[i], hashes_[i]);
-  if (entry != nullptr && entry->idle(clock_.now())) {
+  if (entry != nullptr && entry->idle(now)) {
     // Over, only not yet swept: what comes now is another flow.
     flows_.erase(*entry, end_flow);
     entry = nullptr;
@@ -184,13 +188,12 @@ Disposition Worker::inspect_one(std::uint16_t i) {
     if (!detect::Inspector::begins_flow(contexts_[i])) {
       return disposition_without_flow(view);
     }
-    entry = &flows_.insert(keys_[i], hashes_[i], clock_.now(), end_flow);
+    entry = &flows_.insert(keys_[i], hashes_[i], now, end_flow);
   }
   inspector_->packet(contexts_[i], directions_[i], entry->state);
-  entry->touch(clock_.now());
+  entry->touch(now);
   update_timeout(*entry);
-  return view.payload.empty() && view.is(IpProtocol::tcp) ? Disposition::no_payload
-                                                          : Disposition::inspected;
+  return has_no_payload(view) ? Disposition::no_payload : Disposition::inspected;
 }
 
 void Worker::update_timeout(FlowTable::Entry& entry) const {
