@@ -12,9 +12,9 @@ namespace {
 using event::FieldId;
 using sigma::Operation;
 
-constexpr std::array<std::string_view, 14> kWords{
-    "/",        "a",  "B",       "ab",  "/latest", "meta-DATA", ".",
-    "\xc3\xa9", ": ", "x-token", "%2f", "\n",      "token",     "GET",
+constexpr std::array<std::string_view, 15> kWords{
+    "/",  "a",       "B",   "ab", "/latest", "meta-DATA", ".", "\xc3\xa9", "\xe2\x82\xac",
+    ": ", "x-token", "%2f", "\n", "token",   "GET",
 };
 
 constexpr std::array kAddresses{"192.0.2.1", "192.0.2.77", "10.1.2.3", "2001:db8::1",

@@ -86,6 +86,20 @@ TEST(Text, QuestionMarkIsOneCharacterOfUtf8) {
                                                     });
 }
 
+// No `*` ends within a character, so that its bytes are no characters of their own.
+TEST(Text, CharactersAreNotTakenApart) {
+  check(request("\xe2\x82\xac/"), {
+                                      {"s:\n  url: '*?"
+                                       "?/*'",
+                                       false},
+                                      {"s:\n  url: '*?"
+                                       "?/'",
+                                       false},
+                                      {"s:\n  url: '*?/*'", true},
+                                      {"s:\n  url: '*?/'", true},
+                                  });
+}
+
 TEST(Text, CasedComparesEveryLetter) {
   check(request("/Latest"), {
                                 {"s:\n  url|cased: /Latest", true},
@@ -304,6 +318,20 @@ TEST(RawMatch, HitsOnlyByAStringOfTheRule) {
                       stream));
   EXPECT_FALSE(matches(
       "a:\n  destination.port: 81\nb:\n  url|contains: /latest\ncondition: a and b", stream));
+}
+
+TEST(RawMatch, AnyStringOfTheRuleMayBeTheOne) {
+  const std::string selections =
+      "port:\n  destination.port: 80\nfirst:\n  url|contains: /first\n"
+      "second:\n  request_headers|contains: second\n";
+  const std::string both = selections + "condition: (port or first) and (port or second)";
+  EXPECT_TRUE(matches(both, raw_stream("../first..")));
+  EXPECT_TRUE(matches(both, raw_stream("..second..")));
+  EXPECT_FALSE(matches(both, raw_stream("..third..")));
+  // Here only one of them is always needed, and only that is looked for.
+  Evaluator judge = evaluator(compile({selections + "condition: second and (port or first)"}));
+  EXPECT_TRUE(judge.prefilter_raw(bytes("..second..")));
+  EXPECT_FALSE(judge.prefilter_raw(bytes("../first..")));
 }
 
 TEST(Hits, AreCountedBeyondWhatFits) {
