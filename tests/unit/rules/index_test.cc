@@ -132,6 +132,9 @@ TEST(Index, DestinationsNamedForConnections) {
       "a:\n  destination.ip: 192.0.2.2\ncondition: not a",
       "a:\n  destination.ip|cidr: 198.51.100.0/24\nb:\n  destination.ip: 198.51.100.7\n"
       "condition: a and not b",
+      // No connection has a target, so that here the addresses can tell nothing of one.
+      "a:\n  destination.ip: 192.0.2.1\n"
+      "b:\n  destination.ip|cidr: 10.0.0.0/8\n  url|contains: /admin\ncondition: a or b",
   });
   EXPECT_THAT(set->destination_prefixes(),
               ElementsAre(prefix("192.0.2.1"), prefix("198.51.100.0/24")));

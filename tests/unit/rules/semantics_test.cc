@@ -306,6 +306,14 @@ TEST(RawMatch, BytesStandForTargetHeadersAndKeywordsUnderContains) {
                 });
 }
 
+TEST(RawMatch, HasNoBeginningOfATarget) {
+  const std::string selections =
+      "start:\n  url|startswith: /latest\npart:\n  url|contains: meta-data\n";
+  const event::Event stream = raw_stream("/latest/meta-data");
+  EXPECT_TRUE(matches(selections + "condition: part and not start", stream));
+  EXPECT_FALSE(matches(selections + "condition: part and start", stream));
+}
+
 TEST(RawMatch, HitsOnlyByAStringOfTheRule) {
   const event::Event stream = raw_stream("..../latest/meta-data....");
   EXPECT_FALSE(matches("s:\n  destination.port: 80\ncondition: s", stream));
