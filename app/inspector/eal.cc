@@ -169,6 +169,8 @@ std::vector<std::string> build_arguments(const EalOptions& options, bool hugepag
     arguments.emplace_back(hugepages ? "--in-memory" : "--no-huge");
     if (!options.needs_pci) {
       arguments.emplace_back("--no-pci");
+      // Physical addresses would split packet memory, of which AF_XDP can map one piece only.
+      arguments.emplace_back("--iova-mode=va");
     }
   }
   arguments.insert(arguments.end(), options.extra_arguments.begin(), options.extra_arguments.end());
