@@ -129,6 +129,8 @@ Result<Ruleset> load_ruleset(const config::Rules& rules) {
   for (const sigma::Warning& warning : loaded->warnings) {
     out.warnings.push_back(Error{ErrorKind::config, warning.message, warning.where}.to_string());
   }
+  const std::vector<std::string>& compiled_warnings = out.compiled->warnings();
+  out.warnings.insert(out.warnings.end(), compiled_warnings.begin(), compiled_warnings.end());
   return out;
 }
 
