@@ -261,12 +261,12 @@ void ordinary_link_traffic(Day& day) {
   // The neighbours of the endpoint: Amazon's DNS and time.
   day.add(PacketBuilder().ethernet().ipv4("10.3.0.7", "169.254.169.253").udp(40000, 53));
   day.add(PacketBuilder().ethernet().ipv4("10.3.0.7", "169.254.169.123").udp(40000, 123));
-  // LLDP, and an IPv4 packet whose header claims more than there is.
+  // LLDP, and an IPv4 packet whose header is shorter than any header.
   day.add(PacketBuilder().ethernet().next(0x88cc).bytes(Bytes(46, 0)));
   day.add(PacketBuilder()
               .ethernet()
               .ipv4("10.3.0.8", "169.254.169.254")
-              .ipv4_total_length(4000)
+              .ipv4_header_words(4)
               .tcp(1, 80)
               .payload("GET /latest/meta-data/ HTTP/1.1\r\n\r\n"));
 }
