@@ -85,17 +85,18 @@ void add_port(Samples& samples, const MetricSources& sources, std::uint16_t inde
   samples.add(Family::port_rss_queues, {name}, report.queues);
 }
 
-// What a port forwards was received on its peer, by the peer's sources.
+// What a port forwards was received on its peer, by the peer's sources. A tap has no peer and
+// forwards nothing, which the two zeros say.
 void add_transmitted(Samples& samples, const MetricSources& sources, std::uint16_t index) {
   port::EthdevSet& ports = *sources.ports;
+  SourceTotals t;
   for (std::uint16_t peer = 0; peer < ports.port_count(); ++peer) {
-    if (ports.report(index).peer.empty() || ports.report(peer).name != ports.report(index).peer) {
-      continue;
+    if (!ports.report(index).peer.empty() && ports.report(peer).name == ports.report(index).peer) {
+      t = sum_sources(ports, peer);
     }
-    const SourceTotals t = sum_sources(ports, peer);
-    samples.add(Family::port_transmitted_packets_total, {ports.report(index).name}, t.transmitted);
-    samples.add(Family::port_transmit_dropped_packets_total, {ports.report(index).name}, t.refused);
   }
+  samples.add(Family::port_transmitted_packets_total, {ports.report(index).name}, t.transmitted);
+  samples.add(Family::port_transmit_dropped_packets_total, {ports.report(index).name}, t.refused);
 }
 
 void add_ports(Samples& samples, const MetricSources& sources) {

@@ -1,6 +1,7 @@
 """Ports that are DPDK devices: another process over memif, and a device that always has packets."""
 
 import os
+import pathlib
 import socket
 import subprocess
 import uuid
@@ -36,7 +37,7 @@ class Testpmd:
                 "--file-prefix", "e2e-" + uuid.uuid4().hex[:8],
                 "--lcores", "0@0,1@%d" % ((os.cpu_count() or 1) - 1),
                 "--vdev", "net_pcap0,rx_pcap=%s" % capture,
-                "--vdev", "net_memif0,role=server,id=0,socket-abstract=no,socket=%s" % memif_socket,
+                "--vdev", "net_memif0,role=client,id=0,socket-abstract=no,socket=%s" % memif_socket,
                 "--", "--interactive", "--total-num-mbufs=8192", "--forward-mode=io",
             ],
             stdin=subprocess.PIPE,
@@ -61,10 +62,10 @@ class Testpmd:
 
 def test_memif_from_another_dpdk_process(start_inspector, follow, owned, tmp_path):
     path = tmp_path / "memif.sock"
-    sender = owned(Testpmd(RECORDING, path))
-    harness.wait_for("testpmd's socket", path.exists, 20)
-    device = "net_memif0,role=client,id=0,socket-abstract=no,socket=%s" % path
+    # The inspector has the server's part: it waits for whoever comes, and a client connects once.
+    device = "net_memif0,role=server,id=0,socket-abstract=no,socket=%s" % path
     inspector = start_inspector(None, [{"name": "wire", "device": device}], **here())
+    sender = owned(Testpmd(RECORDING, path))
     follower = follow(inspector)
 
     def connected():
@@ -101,13 +102,19 @@ def test_null_device_at_full_speed(start_inspector):
     assert "received" in inspector.stderr.lower()
 
 
-def test_escape_hatch_reaches_dpdk(start_inspector):
-    """What stands after -- is handed to EAL: here both lcores on one CPU."""
-    inspector = start_inspector(
-        None, [{"name": "nowhere", "device": "net_null0"}],
-        more=["--", "--lcores", "0@0,1@0"], **here(),
-    )
-    assert inspector.stop() == 0
+def telemetry_socket(inspector):
+    folder = pathlib.Path("/var/run/dpdk") / inspector.config["eal"]["file_prefix"]
+    return folder / "dpdk_telemetry.v2"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="looks where EAL of root keeps its socket")
+def test_what_stands_after_the_dashes_reaches_dpdk(start_inspector):
+    ports = [{"name": "nowhere", "device": "net_null0"}]
+    plain = start_inspector(None, ports, **here())
+    assert telemetry_socket(plain).exists()
+    told = start_inspector(None, ports, more=["--", "--no-telemetry"], **here())
+    assert not telemetry_socket(told).exists()
+    assert plain.stop() == 0 and told.stop() == 0
 
 
 def test_two_inspectors_side_by_side(start_inspector):
