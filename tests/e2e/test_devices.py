@@ -39,6 +39,7 @@ class Testpmd:
                 "--vdev", "net_pcap0,rx_pcap=%s" % capture,
                 "--vdev", "net_memif0,role=client,id=0,socket-abstract=no,socket=%s" % memif_socket,
                 "--", "--interactive", "--total-num-mbufs=8192", "--forward-mode=io",
+                "--no-flush-rx",
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
