@@ -20,24 +20,25 @@ bool ends_a_line(ByteSpan bytes) {
   return std::memchr(bytes.data(), '\n', bytes.size()) != nullptr;
 }
 
+// The quick look at bytes that are otherwise skipped.
+bool looks_like_request(ByteSpan bytes) {
+  return http::may_start_http(http::first8(bytes)) &&
+         http::starts_like_request(bytes) == http::Probe::yes;
+}
+
 }  // namespace
 
 void Inspector::consume(const Step& step, ByteSpan segment) {
   DirectionState& stream = step.stream;
-  const bool suspicious = (stream.phase == Phase::http_body || stream.phase == Phase::opaque) &&
-                          http::may_start_http(http::first8(segment)) &&
-                          http::starts_like_request(segment) == http::Probe::yes;
-  if (suspicious && !stream.side_active) {
+  if (stream.phase == Phase::opaque && looks_like_request(segment)) {
     counters_.segments_reprobed.add();
-    if (stream.phase == Phase::opaque) {
-      restart_probe(stream, true);
-    } else {
-      stream.side_active = true;
-    }
+    restart_probe(stream, true);
   }
-
-  // Where the main reading left the body it was in; up to there, requests are the side's.
-  std::size_t main_from = stream.phase == Phase::http_body ? segment.size() : 0;
+  // The side reads a segment once, from where its request begins to the segment's end.
+  bool side_has_read = false;
+  if (stream.side_active && stream.phase != Phase::http_body) {
+    side_has_read = consume_side(step, segment, 0);
+  }
   for (ByteSpan bytes = segment; !bytes.empty();) {
     switch (stream.phase) {
       case Phase::probe:
@@ -46,18 +47,24 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
       case Phase::http_head:
         bytes = consume_head(step, bytes);
         break;
-      case Phase::http_body:
-        bytes = consume_body(step, bytes);
-        main_from = std::min(main_from, segment.size() - bytes.size());
+      case Phase::http_body: {
+        // Here a body or a segment of it begins.
+        const ByteSpan body = bytes;
+        if (!stream.side_active && looks_like_request(body)) {
+          counters_.segments_reprobed.add();
+          stream.side_active = true;
+        }
+        bytes = consume_body(step, body);
+        if (stream.side_active && !side_has_read) {
+          side_has_read = consume_side(step, body, body.size() - bytes.size());
+        }
         break;
+      }
       case Phase::opaque:
         scan_raw(step, bytes);
         bytes = {};
         break;
     }
-  }
-  if (stream.side_active) {
-    consume_side(step, segment, main_from);
   }
 }
 
@@ -74,30 +81,31 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
     std::copy_n(bytes.begin(), from_new, joined.begin() + static_cast<std::ptrdiff_t>(from_kept));
     first = ByteSpan(joined).first(from_kept + from_new);
   }
-  if (http::starts_like_http2(first) == http::Probe::yes) {
+  const http::Probe http2 = http::starts_like_http2(first);
+  const http::Probe response = http::starts_like_response(first);
+  const http::Probe request = http::starts_like_request(first);
+  if (http2 == http::Probe::yes) {
     counters_.http2_prefaces.add();
     become_opaque(step, bytes);
     return {};
   }
-  if (http::starts_like_response(first) == http::Probe::yes) {
-    stream.raw_done = true;
+  if (response == http::Probe::yes) {
+    // A server's answer is not an unknown protocol; a client that sends one speaks such.
+    stream.raw_done = step.flow.client != flow::index(step.direction);
     become_opaque(step, bytes);
     return {};
   }
-  switch (http::starts_like_request(first)) {
-    case http::Probe::yes:
-      stream.phase = Phase::http_head;
-      if (!stream.head.buffer.empty()) {
-        (void)stream.head.finder.feed(arena_.bytes(stream.head.buffer), options_.head_bytes_max);
-      }
-      return bytes;
-    case http::Probe::need_more:
-      if (first.size() < joined.size() && keep(step, stream.head, bytes)) {
-        return {};
-      }
-      break;
-    case http::Probe::no:
-      break;
+  if (request == http::Probe::yes && http2 == http::Probe::no) {
+    stream.phase = Phase::http_head;
+    if (!stream.head.buffer.empty()) {
+      (void)stream.head.finder.feed(arena_.bytes(stream.head.buffer), options_.head_bytes_max);
+    }
+    return bytes;
+  }
+  const bool undecided = request != http::Probe::no || response == http::Probe::need_more ||
+                         http2 == http::Probe::need_more;
+  if (undecided && first.size() < joined.size() && keep(step, stream.head, bytes)) {
+    return {};
   }
   become_opaque(step, bytes);
   return {};
@@ -108,34 +116,35 @@ ByteSpan Inspector::consume_head(const Step& step, ByteSpan bytes) {
   HeadCollector& collector = stream.head;
   const auto found = collector.finder.feed(bytes, options_.head_bytes_max);
   const ByteSpan part = bytes.first(found.consumed);
+  const bool complete = found.status == http::HeadEndFinder::Status::complete;
   // In one segment, as nearly always: looked at in place.
-  if (found.status == http::HeadEndFinder::Status::complete && collector.buffer.empty()) {
-    collector.finder.reset();
+  if (complete && collector.buffer.empty()) {
     head_complete(step, part);
     return bytes.subspan(found.consumed);
   }
-  const bool kept = keep(step, collector, part);
-  const ByteSpan head = kept || !collector.buffer.empty() ? arena_.bytes(collector.buffer) : part;
-  if (!kept || found.status == http::HeadEndFinder::Status::too_long) {
-    if (kept) {
-      counters_.head_too_long.add();
+  if (!keep(step, collector, part)) {
+    const ByteSpan head = joined(collector, part);
+    if (complete) {
+      head_complete(step, head);
+      return bytes.subspan(found.consumed);
     }
-    inspect_partial_head(step, head);
-    become_opaque(step, {});
+    end_partial_head(step, head);
     return {};
   }
-  if (found.status == http::HeadEndFinder::Status::complete) {
+  const ByteSpan head = arena_.bytes(collector.buffer);
+  if (complete) {
     head_complete(step, head);
-    arena_.release(collector.buffer);
-    collector.finder.reset();
     return bytes.subspan(found.consumed);
+  }
+  if (found.status == http::HeadEndFinder::Status::too_long) {
+    counters_.head_too_long.add();
+    end_partial_head(step, head);
+    return {};
   }
   if (!stream.strict && head.size() <= kLongestSimpleRequest && ends_a_line(part)) {
     if (const std::size_t size = http::simple_request_size(head); size > 0) {
       const std::size_t unread = head.size() - size;
       head_complete(step, head.first(size));
-      arena_.release(collector.buffer);
-      collector.finder.reset();
       return bytes.last(std::min(unread, bytes.size()));
     }
   }
@@ -151,29 +160,31 @@ ByteSpan Inspector::consume_body(const Step& step, ByteSpan bytes) {
   return bytes.subspan(skipped.consumed);
 }
 
-// The other reading of a segment in a body: it holds requests. Further requests that begin at or
-// after `main_from` are the main reading's.
-void Inspector::consume_side(const Step& step, ByteSpan segment, std::size_t main_from) {
+// The other reading of the first `body_size` bytes: they hold requests. One that begins there may
+// go on behind the body; those that begin behind it are the main reading's. True if a head is not
+// complete yet: all bytes are read.
+bool Inspector::consume_side(const Step& step, ByteSpan bytes, std::size_t body_size) {
   DirectionState& stream = step.stream;
   HeadCollector& side = stream.side;
-  ByteSpan rest = segment;
+  ByteSpan rest = bytes;
   while (stream.side_active) {
     const auto found = side.finder.feed(rest, options_.head_bytes_max);
     const ByteSpan part = rest.first(found.consumed);
     const bool whole = found.status == http::HeadEndFinder::Status::complete;
     const bool in_place = whole && side.buffer.empty();
-    const bool kept = in_place || keep(step, side, part);
+    const bool kept = !in_place && keep(step, side, part);
     if (kept && found.status == http::HeadEndFinder::Status::need_more) {
-      return;
+      return true;
     }
-    const ByteSpan head = in_place || side.buffer.empty() ? part : arena_.bytes(side.buffer);
-    inspect_partial_head(step, head);
+    const ByteSpan head = in_place ? part : kept ? arena_.bytes(side.buffer) : joined(side, part);
+    (void)inspect_partial_head(step, head, true);
     arena_.release(side.buffer);
     side.finder.reset();
     rest = rest.subspan(found.consumed);
-    stream.side_active = whole && segment.size() - rest.size() < main_from &&
+    stream.side_active = whole && bytes.size() - rest.size() < body_size &&
                          http::starts_like_request(rest) == http::Probe::yes;
   }
+  return false;
 }
 
 void Inspector::head_complete(const Step& step, ByteSpan head) {
@@ -182,7 +193,7 @@ void Inspector::head_complete(const Step& step, ByteSpan head) {
   const http::RequestSketch sketch = http::sketch_request(head);
   if (!sketch.valid) {
     counters_.http_heads_unparsable.add();
-    become_opaque(step, {});
+    take_as_raw(step, head);
     return;
   }
   if (sketch.disguise != 0) {
@@ -195,24 +206,22 @@ void Inspector::head_complete(const Step& step, ByteSpan head) {
     counters_.http_heads_parsed.add();
     if (!parse(head, stream.strict)) {
       counters_.http_heads_unparsable.add();
-      become_opaque(step, {});
+      take_as_raw(step, head);
       return;
     }
     plan = http::plan_request_body(head_);
   } else {
     counters_.http_heads_passed_over.add();
   }
-  if (step.flow.client == FlowState::kClientUnknown) {
-    step.flow.client = static_cast<std::uint8_t>(flow::index(step.direction));
-  }
+  note_requester(step);
   if (needs_parsing) {
     inspect_parsed_head(step);
   }
+  restart_probe(stream, false);
   switch (plan.kind) {
     case http::BodyKind::none:
     case http::BodyKind::tunnel:
     case http::BodyKind::upgrade:
-      restart_probe(stream, false);
       break;
     case http::BodyKind::length:
     case http::BodyKind::chunked:
@@ -226,13 +235,41 @@ void Inspector::head_complete(const Step& step, ByteSpan head) {
   }
 }
 
-// What there is of a head that will not be completed.
-void Inspector::flush(const Step& step, HeadCollector& collector) {
-  if (!collector.buffer.empty()) {
-    inspect_partial_head(step, arena_.bytes(collector.buffer));
+// What began like a request and was none takes part in the raw scan of its stream. `head` may lie
+// in the arena.
+void Inspector::take_as_raw(const Step& step, ByteSpan head) {
+  if (head.data() != raw_buffer_.data()) {
+    std::copy(head.begin(), head.end(), raw_buffer_.begin());
   }
-  arena_.release(collector.buffer);
-  collector.finder.reset();
+  become_opaque(step, {});
+  scan_raw(step, ByteSpan(raw_buffer_).first(head.size()));
+}
+
+// What there is of the head, which will not be completed.
+void Inspector::flush(const Step& step) {
+  DirectionState& stream = step.stream;
+  if (!stream.head.buffer.empty()) {
+    end_partial_head(step, arena_.bytes(stream.head.buffer));
+  }
+  restart_probe(stream, true);
+}
+
+void Inspector::end_partial_head(const Step& step, ByteSpan head) {
+  if (inspect_partial_head(step, head, step.stream.strict)) {
+    become_opaque(step, {});
+  } else {
+    take_as_raw(step, head);
+  }
+}
+
+void Inspector::flush_side(const Step& step) {
+  HeadCollector& side = step.stream.side;
+  if (!side.buffer.empty()) {
+    (void)inspect_partial_head(step, arena_.bytes(side.buffer), true);
+  }
+  arena_.release(side.buffer);
+  side.finder.reset();
+  step.stream.side_active = false;
 }
 
 void Inspector::restart_probe(DirectionState& stream, bool strict) {
@@ -290,6 +327,20 @@ bool Inspector::keep(const Step& step, HeadCollector& collector, ByteSpan bytes)
       return false;
   }
   return false;
+}
+
+// What the collector holds and the bytes it could not take, in one piece of working memory.
+ByteSpan Inspector::joined(const HeadCollector& collector, ByteSpan bytes) {
+  std::size_t size = 0;
+  if (!collector.buffer.empty()) {
+    const ByteSpan kept = arena_.bytes(collector.buffer);
+    std::copy(kept.begin(), kept.end(), raw_buffer_.begin());
+    size = kept.size();
+  }
+  const std::size_t more =
+      std::min(bytes.size(), flow::Arena::kLargest - std::min(size, flow::Arena::kLargest));
+  std::copy_n(bytes.begin(), more, raw_buffer_.begin() + static_cast<std::ptrdiff_t>(size));
+  return ByteSpan(raw_buffer_).first(size + more);
 }
 
 }  // namespace imds::detect

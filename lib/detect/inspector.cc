@@ -23,7 +23,7 @@ bool is_echo_request(const packet::PacketView& view) {
          (view.is(IpProtocol::icmpv6) && view.icmp_type == kIcmpv6EchoRequest);
 }
 
-// A connection request that is not a repetition of the one this flow began with.
+// A connection request that is not a repetition of the one this direction began with.
 bool begins_anew(const packet::PacketView& view, const FlowState& flow,
                  const DirectionState& stream) {
   if (!view.is(IpProtocol::tcp) || !view.tcp.has(packet::kTcpSyn) ||
@@ -92,17 +92,18 @@ bool Inspector::begins_flow(const PacketContext& packet) {
 }
 
 void Inspector::packet(const PacketContext& packet, flow::Direction direction, FlowState& state) {
-  if (begins_anew(*packet.view, state, state.directions[flow::index(direction)])) {
-    end_flow(state);
+  DirectionState& stream = state.directions[flow::index(direction)];
+  if (begins_anew(*packet.view, state, stream)) {
+    end_flow(state, packet, direction);
     state = FlowState{};
   }
-  const Step step{packet, state, direction, state.directions[flow::index(direction)]};
+  const Step step{packet, state, direction, stream};
   if (state.packets++ == 0) {
     state.of_interest = packet.of_interest();
     state.ingress_port = packet.ingress_port;
     state.is_test = packet.is_test;
   }
-  step.stream.seen = true;
+  stream.seen = true;
   note_direction(step);
   if (!state.connection_reported && packet.touches_watched()) {
     report_connection(step);
@@ -115,31 +116,49 @@ void Inspector::packet(const PacketContext& packet, flow::Direction direction, F
   }
 }
 
-void Inspector::note_direction(const Step& step) const {
+void Inspector::note_direction(const Step& step) {
   const packet::PacketView& view = *step.packet.view;
   FlowState& flow = step.flow;
-  if (view.is(IpProtocol::tcp) && view.tcp.has(packet::kTcpSyn) && !flow.saw_syn) {
-    flow.saw_syn = true;
-    const bool from_server = view.tcp.has(packet::kTcpAck);
-    flow.client = static_cast<std::uint8_t>(
-        flow::index(from_server ? flow::opposite(step.direction) : step.direction));
-  }
   const bool to_watched = PacketContext::is_watched(*step.packet.destination);
   const bool from_watched = PacketContext::is_watched(*step.packet.source);
-  if (flow.client == FlowState::kClientUnknown && to_watched != from_watched) {
-    flow.client = static_cast<std::uint8_t>(
-        flow::index(to_watched ? step.direction : flow::opposite(step.direction)));
+  const auto note = [&flow](flow::Direction client, ClientEvidence evidence) {
+    flow.client = static_cast<std::uint8_t>(flow::index(client));
+    flow.client_evidence = evidence;
+  };
+  if (view.is(IpProtocol::tcp) && view.tcp.has(packet::kTcpSyn)) {
+    flow.saw_syn = true;
+    // When both sides send one (simultaneous open), the endpoint is the server all the same.
+    const bool opens_to_endpoint = to_watched && !from_watched;
+    if (view.tcp.has(packet::kTcpAck)) {
+      if (flow.client_evidence < ClientEvidence::syn_ack) {
+        note(flow::opposite(step.direction), ClientEvidence::syn_ack);
+      }
+    } else if (flow.client_evidence < ClientEvidence::syn || opens_to_endpoint) {
+      note(step.direction, ClientEvidence::syn);
+    }
+  }
+  if (flow.client_evidence == ClientEvidence::none && to_watched != from_watched) {
+    note(to_watched ? step.direction : flow::opposite(step.direction), ClientEvidence::endpoint);
+  }
+}
+
+// A request head was read in this stream.
+void Inspector::note_requester(const Step& step) {
+  if (step.flow.client_evidence < ClientEvidence::head) {
+    const bool second = &step.stream == &step.flow.directions[1];
+    step.flow.client = second ? 1 : 0;
+    step.flow.client_evidence = ClientEvidence::head;
   }
 }
 
 void Inspector::report_connection(const Step& step) {
-  step.flow.connection_reported = true;
   const classify::AddressClass& source = *step.packet.source;
   const classify::AddressClass& destination = *step.packet.destination;
   step.flow.endpoint = destination.is_endpoint() ? destination.endpoint : source.endpoint;
   const bool from_client = step.flow.client == flow::index(step.direction) ||
                            step.flow.client == FlowState::kClientUnknown;
   if (PacketContext::is_watched(from_client ? destination : source)) {
+    step.flow.connection_reported = true;
     judge(step, base_event(step, event::EventType::connection));
   }
 }
@@ -159,10 +178,14 @@ void Inspector::tcp_segment(const Step& step) {
   if (!accepted.bytes.empty()) {
     if (!step.flow.saw_payload || step.stream.cursor.next_offset() == accepted.bytes.size()) {
       // The first bytes of a direction: without its SYN they may be anything's middle.
-      step.stream.strict = !step.stream.cursor.saw_beginning();
+      step.stream.strict = !step.stream.cursor.saw_beginning() || accepted.lossy();
     }
     step.flow.saw_payload = true;
     consume(step, accepted.bytes);
+    if (step.stream.is_unfinished()) {
+      step.flow.last = {view.time,      view.vlan,     view.source_mac, view.destination_mac,
+                        step.direction, view.truncated};
+    }
   }
   if (view.tcp.has(packet::kTcpFin)) {
     close_streams(step);
@@ -175,10 +198,7 @@ void Inspector::after_gap(const Step& step, bool countable, std::uint64_t missin
   counters_.stream_gaps.add();
   counters_.stream_gap_bytes.add(missing);
   DirectionState& stream = step.stream;
-  if (stream.side_active) {
-    flush(step, stream.side);
-    stream.side_active = false;
-  }
+  flush_side(step);
   switch (stream.phase) {
     case Phase::http_body:
       if (!countable || !stream.body.pass_gap(missing)) {
@@ -186,14 +206,13 @@ void Inspector::after_gap(const Step& step, bool countable, std::uint64_t missin
       }
       break;
     case Phase::http_head:
-      flush(step, stream.head);
-      restart_probe(stream, true);
+      flush(step);
       break;
     case Phase::probe:
-      arena_.release(stream.head.buffer);
       restart_probe(stream, true);
       break;
     case Phase::opaque:
+      arena_.release(stream.head.buffer);  // the raw scan's overlap: what follows does not
       break;
   }
 }
@@ -206,16 +225,17 @@ void Inspector::close_streams(const Step& step) {
       continue;
     }
     DirectionState& stream = step.flow.directions[d];
-    const Step side{step.packet, step.flow, step.direction, stream};
-    if (stream.phase == Phase::http_head) {
-      flush(side, stream.head);
-    }
-    if (stream.side_active) {
-      flush(side, stream.side);
-    }
+    judge_unfinished({step.packet, step.flow, step.direction, stream});
     release(stream);
     step.flow.closed |= static_cast<std::uint8_t>(1u << d);
   }
+}
+
+void Inspector::judge_unfinished(const Step& step) {
+  if (step.stream.phase == Phase::http_head) {
+    flush(step);
+  }
+  flush_side(step);
 }
 
 void Inspector::release(DirectionState& stream) {
@@ -223,10 +243,6 @@ void Inspector::release(DirectionState& stream) {
   arena_.release(stream.side.buffer);
   stream.head.finder.reset();
   stream.side.finder.reset();
-  stream.side_active = false;
-  if (stream.phase == Phase::http_head) {
-    stream.phase = Phase::probe;
-  }
 }
 
 void Inspector::judge_sides(FlowState& state) {
@@ -243,11 +259,34 @@ void Inspector::judge_sides(FlowState& state) {
 void Inspector::end_flow(FlowState& state) {
   judge_sides(state);
   for (DirectionState& stream : state.directions) {
-    if (stream.phase == Phase::http_head && !stream.head.buffer.empty()) {
-      counters_.http_heads_abandoned.add();
-    }
     release(stream);
   }
+}
+
+void Inspector::end_flow(FlowState& state, const PacketContext& packet, flow::Direction direction) {
+  for (DirectionState& stream : state.directions) {
+    if (stream.is_unfinished()) {
+      counters_.http_heads_abandoned.add();
+      judge_unfinished({packet, state, direction, stream});
+    }
+  }
+  end_flow(state);
+}
+
+packet::PacketView Inspector::packet_of(const flow::Key& key, const FlowState& state) {
+  const bool from_lower = state.last.direction == flow::Direction::from_lower;
+  packet::PacketView view;
+  view.time = state.last.time;
+  view.vlan = state.last.vlan;
+  view.source_mac = state.last.source_mac;
+  view.destination_mac = state.last.destination_mac;
+  view.source = from_lower ? key.lower() : key.higher();
+  view.destination = from_lower ? key.higher() : key.lower();
+  view.source_port = from_lower ? key.lower_port : key.higher_port;
+  view.destination_port = from_lower ? key.higher_port : key.lower_port;
+  view.protocol = key.protocol();
+  view.truncated = state.last.truncated;
+  return view;
 }
 
 }  // namespace imds::detect

@@ -46,15 +46,18 @@ void Inspector::inspect_parsed_head(const Step& step) {
   judge(step, event);
 }
 
-void Inspector::inspect_partial_head(const Step& step, ByteSpan head) {
+// False: it is no request.
+bool Inspector::inspect_partial_head(const Step& step, ByteSpan head, bool strict) {
   counters_.http_heads.add();
   counters_.http_heads_parsed.add();
   counters_.http_heads_incomplete.add();
-  if (parse(head, true)) {
-    inspect_parsed_head(step);
-  } else {
+  if (!parse(head, strict)) {
     counters_.http_heads_unparsable.add();
+    return false;
   }
+  note_requester(step);
+  inspect_parsed_head(step);
+  return true;
 }
 
 event::Event Inspector::base_event(const Step& step, event::EventType type) const {

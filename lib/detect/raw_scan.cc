@@ -25,13 +25,16 @@ void Inspector::scan_raw(const Step& step, ByteSpan bytes) {
   if (stream.raw_done) {
     return;
   }
-  if (options_.raw_scan_bytes == 0 || (stream.raw_scanned == 0 && is_encrypted(bytes))) {
+  // Flows with an endpoint are never bypassed: nothing encrypted has any business there.
+  const bool bypass =
+      stream.raw_scanned == 0 && step.flow.endpoint == classify::kNoEndpoint && is_encrypted(bytes);
+  if (options_.raw_scan_bytes == 0 || bypass) {
     stream.raw_done = true;
     return;
   }
   const std::size_t left = options_.raw_scan_bytes - stream.raw_scanned;
   const ByteSpan piece = bytes.first(std::min(bytes.size(), left));
-  stream.raw_scanned = static_cast<std::uint16_t>(stream.raw_scanned + piece.size());
+  stream.raw_scanned += static_cast<std::uint32_t>(piece.size());
 
   ByteSpan joined = piece;
   if (!stream.head.buffer.empty()) {

@@ -174,21 +174,19 @@ void Worker::inspect_pass(std::uint16_t count) {
 
 Disposition Worker::inspect_one(std::uint16_t i) {
   const packet::PacketView& view = views_[i];
-  const auto end_flow = [this](FlowTable::Entry& entry, flow::Removal) {
-    inspector_->end_flow(entry.state);
-  };
+  const auto on_remove = [this](FlowTable::Entry& gone, flow::Removal) { end_flow(gone); };
   const flow::Seconds now = clock_.now();
   FlowTable::Entry* entry = flows_.find(keys_[i], hashes_[i]);
   if (entry != nullptr && entry->idle(now)) {
     // Over, only not yet swept: what comes now is another flow.
-    flows_.erase(*entry, end_flow);
+    flows_.erase(*entry, on_remove);
     entry = nullptr;
   }
   if (entry == nullptr) {
     if (!detect::Inspector::begins_flow(contexts_[i])) {
       return disposition_without_flow(view);
     }
-    entry = &flows_.insert(keys_[i], hashes_[i], now, end_flow);
+    entry = &flows_.insert(keys_[i], hashes_[i], now, on_remove);
   }
   inspector_->packet(contexts_[i], directions_[i], entry->state);
   entry->touch(now);
@@ -210,9 +208,21 @@ void Worker::update_timeout(FlowTable::Entry& entry) const {
 }
 
 void Worker::age(flow::Seconds now, std::uint32_t budget) {
-  flows_.expire(now, budget, [this](FlowTable::Entry& entry, flow::Removal) {
+  flows_.expire(now, budget, [this](FlowTable::Entry& entry, flow::Removal) { end_flow(entry); });
+}
+
+void Worker::end_flow(FlowTable::Entry& entry) {
+  if (!entry.state.has_unfinished_head()) {
     inspector_->end_flow(entry.state);
-  });
+    return;
+  }
+  const packet::PacketView view = detect::Inspector::packet_of(entry.key, entry.state);
+  detect::PacketContext context;
+  context.view = &view;
+  context.source = &classifier_.lookup(view.source);
+  context.destination = &classifier_.lookup(view.destination);
+  context.ingress_port = entry.state.ingress_port;
+  inspector_->end_flow(entry.state, context, entry.state.last.direction);
 }
 
 void Worker::run(std::span<port::Source* const> sources, const std::atomic<bool>& stop) {
@@ -237,8 +247,7 @@ void Worker::run(std::span<port::Source* const> sources, const std::atomic<bool>
 }
 
 void Worker::finish() {
-  flows_.clear(
-      [this](FlowTable::Entry& entry, flow::Removal) { inspector_->end_flow(entry.state); });
+  flows_.clear([this](FlowTable::Entry& entry, flow::Removal) { end_flow(entry); });
 }
 
 }  // namespace imds::pipeline

@@ -2,6 +2,7 @@
 // short list which addresses are endpoints.
 #pragma once
 
+#include <cstring>
 #include <map>
 #include <memory>
 #include <string>
@@ -90,8 +91,8 @@ class Bench {
     return *this;
   }
   void end_all() {
-    for (auto& [key, flow] : flows_) {
-      inspector_->end_flow(flow);
+    for (auto& [name, flow] : flows_) {
+      end(name, flow);
     }
     flows_.clear();
   }
@@ -122,6 +123,18 @@ class Bench {
   [[nodiscard]] std::size_t flow_count() const { return flows_.size(); }
 
  private:
+  void end(const std::string& name, FlowState& flow) {
+    if (!flow.has_unfinished_head()) {
+      inspector_->end_flow(flow);
+      return;
+    }
+    flow::Key key;
+    std::memcpy(&key, name.data(), sizeof key);
+    const packet::PacketView view = Inspector::packet_of(key, flow);
+    const classify::AddressClass source = class_of(view.source);
+    const classify::AddressClass destination = class_of(view.destination);
+    inspector_->end_flow(flow, {&view, &source, &destination, 0, false}, flow.last.direction);
+  }
   [[nodiscard]] classify::AddressClass class_of(const IpAddress& address) const {
     classify::AddressClass out;
     if (address == *IpAddress::parse("169.254.169.254")) {

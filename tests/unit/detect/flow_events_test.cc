@@ -87,8 +87,9 @@ TEST(Connection, SamePortsAnewInTheMiddleOfAHeadAreAnotherOne) {
   options.client_isn = 77777;
   TcpSession second(options);
   second.handshake().client("GET /second HTTP/1.1\r\n\r\n");
-  EXPECT_EQ(Bench().feed(first).feed(second).events(),
-            (Events{"connection", "connection", "http_request GET /second"}));
+  EXPECT_EQ(
+      Bench().feed(first).feed(second).events(),
+      (Events{"connection", "http_request GET /first", "connection", "http_request GET /second"}));
 }
 
 TEST(Connection, RepeatedSynAfterDataIsTheSameOne) {
@@ -97,6 +98,38 @@ TEST(Connection, RepeatedSynAfterDataIsTheSameOne) {
   session.packets().push_back(session.packets().front());
   session.client("\r\n");
   EXPECT_EQ(Bench().feed(session).events(), (Events{"connection", "http_request GET /a"}));
+}
+
+// Whoever answers at the endpoint may also open; that hides nothing.
+TEST(Connection, SimultaneousOpenIsToTheEndpoint) {
+  TcpSession session;
+  session.segment(false, 9000, support::kSyn, "").syn();
+  Bench bench;
+  const auto findings = bench.feed(session).take();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].destination.ip.to_string(), "169.254.169.254");
+}
+
+TEST(Connection, AStraySynAckHidesNothing) {
+  TcpSession session;
+  session.segment(true, 1000, support::kSyn | support::kAck, "").syn();
+  EXPECT_EQ(Bench().feed(session).events(), Events{"connection"});
+}
+
+TEST(Connection, RequestFromAnEndpointWithoutSynIsNotToIt) {
+  TcpSession::Options options;
+  options.client_ip = "169.254.169.254";
+  options.server_ip = "10.0.0.1";
+  TcpSession session(options);
+  session.client(kMetadata);
+  Bench bench;
+  bench.feed(session);
+  event::Finding request;
+  for (const event::Finding& finding : bench.take()) {
+    request = finding;
+  }
+  EXPECT_EQ(request.type, event::EventType::http_request);
+  EXPECT_EQ(request.source.ip.to_string(), "169.254.169.254");
 }
 
 TEST(Connection, UdpAndEchoRequestsCountOthersDoNot) {

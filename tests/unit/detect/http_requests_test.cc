@@ -194,6 +194,94 @@ TEST(Request, UnfinishedIsJudgedAtTheEnd) {
             Events{std::string(kFound)});
 }
 
+// What the capture's snap length, a loss, or a client without manners leaves of a request.
+TEST(Request, CutInItsFirstLineIsJudgedWhereTheStreamBegan) {
+  constexpr std::string_view kCut = "GET /latest/meta-data/iam/info";
+  const Events expected{"http_request GET /latest/meta-data/iam/info"};
+  EXPECT_EQ(Bench().feed(begun().client(kCut).client_fin()).events(), expected);
+  EXPECT_EQ(Bench().feed(begun().client(kCut).client_gap(90).client("x")).events(), expected);
+}
+
+TEST(Request, NeverEndedIsJudgedWhenItsFlowEnds) {
+  auto session = begun();
+  session.client("GET /latest/meta-data/ HTTP/1.1\r\nHost: h\r\nX-Slow: 1\r\n");
+  session.server("HTTP/1.1 200 OK\r\n\r\n");
+  Bench bench;
+  EXPECT_EQ(bench.feed(session).events(), Events{});
+  bench.end_all();
+  const auto findings = bench.take();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].target.view(), "/latest/meta-data/");
+  EXPECT_EQ(findings[0].source.ip.to_string(), "10.0.0.1");
+  EXPECT_EQ(findings[0].source.port, 40000);
+  EXPECT_EQ(findings[0].source.mac.to_string(), support::kClientMac);
+  EXPECT_EQ(findings[0].destination.ip.to_string(), "203.0.113.7");
+  EXPECT_EQ(findings[0].destination.mac.to_string(), support::kServerMac);
+  EXPECT_EQ(findings[0].time, session.packets()[3].time);
+  EXPECT_EQ(findings[0].visibility, 0);
+  EXPECT_EQ(bench.counters().http_heads_abandoned.get(), 1u);
+  EXPECT_EQ(bench.arena().counters().bytes_in_use.get(), 0u);
+}
+
+TEST(Request, NeverEndedInABodyIsJudgedWhenItsFlowEnds) {
+  auto session = begun();
+  session.client(post("Content-Length: 100000\r\n", ""));
+  session.client("GET /latest/meta-data/ HTTP/1.1\r\nHost: h\r\n");
+  Bench bench;
+  bench.feed(session).end_all();
+  EXPECT_EQ(bench.events(), Events{std::string(kFound)});
+  EXPECT_EQ(bench.arena().counters().bytes_in_use.get(), 0u);
+}
+
+TEST(Request, NeverEndedIsJudgedWhenItsPortsAreUsedAnew) {
+  auto session = begun();
+  session.client("GET /latest/meta-data/ HTTP/1.1\r\nHost: h\r\n");
+  TcpSession::Options options = elsewhere();
+  options.client_isn = 0x70000000;
+  Bench bench;
+  EXPECT_EQ(bench.feed(session).feed(TcpSession(options).syn()).events(),
+            Events{std::string(kFound)});
+}
+
+TEST(Request, OnPortsUsedAnewWithoutAnEndInBetween) {
+  auto first = begun();
+  first.client(post("Content-Length: 1000000000\r\n", "b"));
+  TcpSession::Options options = elsewhere();
+  options.client_isn = 0x70000000;
+  TcpSession second(options);
+  second.handshake().client(kMetadata.substr(0, 1)).client(kMetadata.substr(1));
+  Bench bench;
+  EXPECT_EQ(bench.feed(first).feed(second).events(), Events{std::string(kFound)});
+}
+
+TEST(Request, WithoutArenaButWholeIsJudgedWhole) {
+  Options options;
+  options.arena.blocks = {1, 0, 0, 0};
+  Bench bench(kBulletin, options);
+  const std::string head = "GET /latest/meta-data/" + std::string(1200, 'a') + " HTTP/1.1\r\n\r\n";
+  auto session = begun();
+  session.client(head.substr(0, 10)).client(head.substr(10)).client(kMetadata);
+  const auto findings = bench.feed(session).take();
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_EQ(findings[0].target.view().size(), 1024u);
+  EXPECT_EQ(findings[1].target.view(), "/latest/meta-data/");
+  bench.end_all();
+  EXPECT_EQ(bench.arena().counters().bytes_in_use.get(), 0u);
+}
+
+// 64 KiB of the shortest requests: bounded, and each one counted.
+TEST(Request, ThousandsInOneSegment) {
+  std::string many;
+  while (many.size() + 9 < 60000) {
+    many += "GET / HTTP/1.1\n\n";
+  }
+  auto session = begun();
+  session.segment_size(65000).client(many + std::string(kMetadata));
+  Bench bench;
+  EXPECT_EQ(bench.feed(session).events(), Events{std::string(kFound)});
+  EXPECT_GT(bench.counters().http_heads_passed_over.get(), 3000u);
+}
+
 TEST(Request, TooLongIsJudgedByItsBeginning) {
   Options options;
   options.head_bytes_max = 2048;

@@ -40,6 +40,32 @@ TEST(LyingLength, HidesNoPipelinedRequests) {
   EXPECT_EQ(Bench().feed(session).events(), (Events{std::string(kFound), std::string(kFound)}));
 }
 
+TEST(LyingLength, HidesNoRequestInTheSameSegment) {
+  auto session = begun();
+  session.client("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 999999999\r\n\r\n" +
+                 std::string(kMetadata));
+  EXPECT_EQ(Bench().feed(session).events(), Events{std::string(kFound)});
+}
+
+TEST(LyingLength, HidesNoRequestBehindADecoyInTheSameSegment) {
+  const std::string decoy =
+      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(kOrdinary.size()) +
+      "\r\n\r\n" + std::string(kOrdinary);
+  auto session = begun();
+  session.client(decoy + "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 999999999\r\n\r\n" +
+                 std::string(kMetadata) + std::string(kMetadata));
+  EXPECT_EQ(Bench().feed(session).events(), (Events{std::string(kFound), std::string(kFound)}));
+}
+
+// The request under way when the body ends is the side's to the end.
+TEST(LyingLength, HiddenRequestGoesOnAfterTheBodyAndTheSegment) {
+  auto session = begun();
+  session.client("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n" +
+                 std::string(kMetadata.substr(0, 40)));
+  session.client(std::string(kMetadata.substr(40)) + std::string(kOrdinary));
+  EXPECT_EQ(Bench().feed(session).events(), Events{std::string(kFound)});
+}
+
 TEST(LyingLength, EndingInsideTheHiddenRequest) {
   auto session = begun();
   session.client("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n");
@@ -95,12 +121,39 @@ TEST(FakeProtocol, AfterAMegabyteOfNoise) {
   EXPECT_EQ(Bench().feed(session).events(), Events{std::string(kFound)});
 }
 
+// Not a request, but a string of a rule in an unknown protocol.
 TEST(Opaque, ProseAtASegmentsBeginningIsNoRequest) {
   auto session = begun();
   session.client("\x01\x02\x03").client("GET /latest/meta-data is how the page begins");
   session.client_fin();
-  const Events events = Bench().feed(session).events();
-  EXPECT_EQ(events, Events{});
+  EXPECT_EQ(Bench().feed(session).events(), Events{"raw_match"});
+}
+
+TEST(Opaque, WhatBeginsLikeARequestAndIsNoneIsScannedRaw) {
+  TcpSession mid_stream(elsewhere());
+  mid_stream.client("GET /latest/meta-data/\r\n\r\n");
+  EXPECT_EQ(Bench().feed(mid_stream).events(), Events{"raw_match"});
+  TcpSession cut(elsewhere());
+  cut.client("GET /late").client("st/meta-data/\r\n\r\n");
+  Bench bench;
+  EXPECT_EQ(bench.feed(cut).events(), Events{"raw_match"});
+  bench.end_all();
+  EXPECT_EQ(bench.arena().counters().bytes_in_use.get(), 0u);
+}
+
+TEST(Opaque, AClientThatAnswersSpeaksAnUnknownProtocol) {
+  auto session = begun();
+  session.client("HTTP/1.1 200 OK\r\n\r\n" + std::string(kMetadata));
+  EXPECT_EQ(Bench().feed(session).events(), Events{"raw_match"});
+}
+
+TEST(Response, CutAtEveryPlaceIsNotScannedRaw) {
+  constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\n\r\n/latest/meta-data";
+  for (std::size_t cut = 1; cut < 12; ++cut) {
+    auto session = begun();
+    session.client(kOrdinary).server(kAnswer.substr(0, cut)).server(kAnswer.substr(cut));
+    EXPECT_EQ(Bench().feed(session).events(), Events{}) << "cut at " << cut;
+  }
 }
 
 TEST(Response, QuotingAPathIsNoAlert) {
@@ -144,10 +197,42 @@ TEST(RawMatch, OnlyToTheConfiguredDepth) {
   EXPECT_EQ(bench.arena().counters().bytes_in_use.get(), 0u);
 }
 
+TEST(RawMatch, DeepestConfigurableDepthEnds) {
+  Options options;
+  options.raw_scan_bytes = 65536;
+  auto session = begun();
+  session.segment_size(1024).client(std::string(65536, '\x01')).client("/latest/meta-data");
+  Bench bench(kBulletin, options);
+  EXPECT_EQ(bench.feed(session).events(), Events{});
+}
+
+TEST(RawMatch, NotAcrossAGap) {
+  auto session = begun();
+  session.client("\x01 /latest/me").client_gap(100).client("ta-data");
+  EXPECT_EQ(Bench().feed(session).events(), Events{});
+}
+
+TEST(RawMatch, FlowsOfAnEndpointAreNeverBypassed) {
+  TcpSession session;
+  session.handshake().client(std::string("\x16\x03\x01\x02\x00", 5) + "/latest/meta-data");
+  EXPECT_EQ(Bench().feed(session).events(), (Events{"connection", "raw_match"}));
+}
+
 TEST(RawMatch, NotInsideTls) {
   auto session = begun();
   session.client(std::string("\x16\x03\x01\x02\x00", 5) + "/latest/meta-data");
   EXPECT_EQ(Bench().feed(session).events(), Events{});
+}
+
+TEST(Http2, PrefaceIsCountedWhereverItIsCut) {
+  constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  for (std::size_t cut = 1; cut < kPreface.size(); ++cut) {
+    auto session = begun();
+    session.client(kPreface.substr(0, cut)).client(kPreface.substr(cut));
+    Bench bench(kEveryRequest);
+    EXPECT_EQ(bench.feed(session).events(), Events{}) << "cut at " << cut;
+    EXPECT_EQ(bench.counters().http2_prefaces.get(), 1u) << "cut at " << cut;
+  }
 }
 
 TEST(Http2, PrefaceIsCounted) {

@@ -1,5 +1,6 @@
 // Random and mutated traffic: the books balance whatever comes, and what is found does not depend
 // on how packets fall into bursts.
+#include <algorithm>
 #include <random>
 #include <string>
 #include <utility>
@@ -201,7 +202,9 @@ TEST_P(Random, BurstsDoNotMatter) {
       source.add(packet);
     }
     Rig rig;
-    const Events found = rig.run(source).events();
+    Events found = rig.run(source).events();
+    // Ageing goes on burst by burst: when an unfinished head is judged differs, what is found not.
+    std::sort(found.begin(), found.end());
     if (burst == 1) {
       expected = found;
       EXPECT_GT(expected.size(), 20u);

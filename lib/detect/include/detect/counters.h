@@ -19,7 +19,7 @@ struct Counters {
   Counter http_heads_disguised;   // the structural trigger fired
   Counter http_heads_incomplete;  // judged before their end: connection over, gap, or too long
   Counter http_heads_unparsable;  // began like a request and was none
-  Counter http_heads_abandoned;   // unfinished when their flow aged out or was evicted
+  Counter http_heads_abandoned;   // unfinished when their flow ended; among the incomplete
   Counter http2_prefaces;         // HTTP/2 connections, which are not looked into yet
   Counter segments_reprobed;      // first bytes of a skipped segment looked like a request
 

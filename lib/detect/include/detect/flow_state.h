@@ -11,6 +11,7 @@
 #include "flow/stream_cursor.h"
 #include "http/body.h"
 #include "http/head_end.h"
+#include "packet/view.h"
 
 namespace imds::detect {
 
@@ -33,15 +34,38 @@ struct DirectionState {
   HeadCollector head;  // also holds the bytes of an undecided probe
   HeadCollector side;  // a request found where a body was announced
   http::BodySkipper body;
-  std::uint16_t raw_scanned = 0;  // bytes given to the raw scan so far
+  std::uint32_t raw_scanned = 0;  // bytes given to the raw scan so far
   Phase phase = Phase::probe;
   bool seen = false;         // a packet was seen in this direction
   bool side_active = false;  // `side` is collecting
   bool strict = false;       // entered by a guess: a request line needs its HTTP version
   bool raw_done = false;     // no raw scan (any more)
+
+  // A head is being collected.
+  [[nodiscard]] bool is_unfinished() const { return phase == Phase::http_head || side_active; }
+};
+
+// What told client from server: a later, stronger evidence corrects a weaker one.
+enum class ClientEvidence : std::uint8_t {
+  none,
+  endpoint,  // only one side is watched: it is the server
+  head,      // a request head came from the client
+  syn_ack,   // the server's SYN
+  syn,
 };
 
 inline constexpr std::size_t kRememberedRawRules = 4;
+
+// Of the last packet that left a head unfinished, for the event it may still become when its flow
+// ages out.
+struct LastPacket {
+  Timestamp time;
+  packet::VlanStack vlan;
+  MacAddress source_mac;
+  MacAddress destination_mac;
+  flow::Direction direction = flow::Direction::from_lower;
+  bool truncated = false;
+};
 
 struct FlowState {
   static constexpr std::uint8_t kClientUnknown = 2;
@@ -54,14 +78,19 @@ struct FlowState {
   std::array<std::uint16_t, kRememberedRawRules> raw_rules{};  // have alerted on raw_match
   std::uint8_t raw_rule_count = 0;
   std::uint8_t client = kClientUnknown;  // flow::Direction of the client's packets
-  std::uint8_t closed = 0;               // bit per direction: FIN seen; both: RST
-  bool of_interest = false;              // touches an endpoint or an address a rule names
+  ClientEvidence client_evidence = ClientEvidence::none;
+  std::uint8_t closed = 0;   // bit per direction: FIN seen; both: RST
+  bool of_interest = false;  // touches an endpoint or an address a rule names
   bool connection_reported = false;
   bool saw_syn = false;
   bool saw_payload = false;
   bool judged = false;  // counted for the one-sided share
   bool is_test = false;
+  LastPacket last;
 
+  [[nodiscard]] bool has_unfinished_head() const {
+    return directions[0].is_unfinished() || directions[1].is_unfinished();
+  }
   [[nodiscard]] bool is_closing() const { return closed == 0x03; }
 
   // For flow::Table: opaque flows go first, those that touch an endpoint last.

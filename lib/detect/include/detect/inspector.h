@@ -7,9 +7,10 @@
 // or an address a rule names, skip the first step.
 //
 // Skipped is not blind: while a body is skipped, or a stream is opaque, the first bytes of every
-// segment are compared with request methods. Inside a body, what looks like a request is inspected
-// beside the announced framing, which goes on: neither a lying length nor an honest one hides
-// anything.
+// segment, and of every body, are compared with request methods. Inside a body, what looks like a
+// request is inspected beside the announced framing, which goes on: neither a lying length nor an
+// honest one hides anything. A head that never ends is judged by what there is of it when its flow
+// ends.
 //
 // Threads: one owner; counters may be read by anyone. After create() nothing allocates, throws,
 // locks or logs. Full finding ring: `make_room` is asked, else the finding is lost and counted.
@@ -86,6 +87,13 @@ class Inspector {
 
   // Before the flow's entry is reused: gives back buffers, judges one-sidedness.
   void end_flow(FlowState& state);
+  // The same when state.has_unfinished_head(): judges those heads by what there is of them, as of
+  // `packet` in `direction`: the last one (see packet_of()), or the one that begins another flow.
+  void end_flow(FlowState& state, const PacketContext& packet, flow::Direction direction);
+
+  // A packet to stand for the last one of a flow that has an unfinished head, from what the flow's
+  // key and state remember. Ports, addresses and time are true, the rest as far as it is kept.
+  [[nodiscard]] static packet::PacketView packet_of(const flow::Key& key, const FlowState& state);
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] const rules::EvaluatorCounters& rule_counters() const {
@@ -106,12 +114,14 @@ class Inspector {
             const classify::SuppressionSet& suppressions, FindingRing& findings);
 
   // inspector.cc: what concerns the flow as a whole.
-  void note_direction(const Step& step) const;
+  static void note_direction(const Step& step);
+  static void note_requester(const Step& step);
   void report_connection(const Step& step);
   void judge_sides(FlowState& state);
   void tcp_segment(const Step& step);
   void after_gap(const Step& step, bool countable, std::uint64_t missing);
   void close_streams(const Step& step);
+  void judge_unfinished(const Step& step);
   void release(DirectionState& stream);
 
   // http_stream.cc: the state machine of one direction.
@@ -119,13 +129,17 @@ class Inspector {
   [[nodiscard]] ByteSpan consume_probe(const Step& step, ByteSpan bytes);
   [[nodiscard]] ByteSpan consume_head(const Step& step, ByteSpan bytes);
   [[nodiscard]] ByteSpan consume_body(const Step& step, ByteSpan bytes);
-  void consume_side(const Step& step, ByteSpan segment, std::size_t main_from);
+  [[nodiscard]] bool consume_side(const Step& step, ByteSpan bytes, std::size_t body_size);
   void head_complete(const Step& step, ByteSpan head);
-  void flush(const Step& step, HeadCollector& collector);
+  void take_as_raw(const Step& step, ByteSpan head);
+  void end_partial_head(const Step& step, ByteSpan head);
+  void flush(const Step& step);
+  void flush_side(const Step& step);
   void restart_probe(DirectionState& stream, bool strict);
   void become_opaque(const Step& step, ByteSpan bytes);
   [[nodiscard]] bool keep(const Step& step, HeadCollector& collector, ByteSpan bytes);
   [[nodiscard]] std::uint64_t arena_share(const Step& step) const;
+  [[nodiscard]] ByteSpan joined(const HeadCollector& collector, ByteSpan bytes);
 
   // raw_scan.cc: streams that are not HTTP.
   void scan_raw(const Step& step, ByteSpan bytes);
@@ -134,7 +148,7 @@ class Inspector {
   // judge.cc: events to findings.
   [[nodiscard]] bool parse(ByteSpan head, bool strict);
   void inspect_parsed_head(const Step& step);
-  void inspect_partial_head(const Step& step, ByteSpan head);
+  [[nodiscard]] bool inspect_partial_head(const Step& step, ByteSpan head, bool strict);
   [[nodiscard]] event::Event base_event(const Step& step, event::EventType type) const;
   void judge(const Step& step, const event::Event& event);
   void forget_reported_raw_rules(FlowState& flow);
@@ -149,7 +163,8 @@ class Inspector {
   bool parses_every_head_;
   std::size_t raw_overlap_;  // bytes of one piece that are scanned again with the next
 
-  // Working memory of one head or one raw piece, taken once.
+  // Working memory of one head or one raw piece, taken once. raw_buffer_ joins kept bytes to new
+  // ones.
   http::RequestHead head_;
   rules::RuleHits hits_;
   std::vector<char> unfold_buffer_;

@@ -72,7 +72,7 @@ class Worker {
   // Polls until `stop`, on a clock of its own for flow ageing while nothing arrives.
   void run(std::span<port::Source* const> sources, const std::atomic<bool>& stop);
 
-  // Ends every flow, so that what only an ending tells is counted.
+  // Ends every flow, so that what only an ending tells is counted and judged.
   void finish();
 
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
@@ -91,6 +91,7 @@ class Worker {
   [[nodiscard]] ByteSpan contiguous(const rte_mbuf* packet, std::uint16_t slot);
   [[nodiscard]] Disposition inspect_one(std::uint16_t i);
   void age(flow::Seconds now, std::uint32_t budget);
+  void end_flow(FlowTable::Entry& entry);
   void update_timeout(FlowTable::Entry& entry) const;
 
   flow::KeyOptions key_options_;
