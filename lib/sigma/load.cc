@@ -128,9 +128,6 @@ Result<std::vector<fs::path>> list_folder(const fs::path& folder) {
   if (problem) {
     return fail_with(folder, "cannot list the rule folder: " + problem.message());
   }
-  if (files.empty()) {
-    return fail_with(folder, "the rule folder holds no *.yml or *.yaml file");
-  }
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -162,6 +159,10 @@ Result<LoadedRules> load_paths(std::span<const fs::path> paths, const event::Fie
         return pass_on(listed);
       }
       files = std::move(*listed);
+      if (files.empty()) {
+        all.warnings.push_back(
+            {{path.string(), 0, 0}, "this rule folder holds no *.yml or *.yaml file"});
+      }
     }
     for (const fs::path& file : files) {
       Result<LoadedRules> loaded = read_rules(file, fields);

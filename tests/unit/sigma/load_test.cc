@@ -128,11 +128,14 @@ TEST_F(RuleFiles, WhatIsNotThereOrNoFileIsAnError) {
   EXPECT_FALSE(load_file(folder_, event::FieldTable()).has_value());
 }
 
-TEST_F(RuleFiles, AFolderWithoutRuleFilesIsAnError) {
+TEST_F(RuleFiles, AFolderWithoutRuleFilesIsAWarning) {
   write("notes.txt", "");
   const Result<LoadedRules> loaded = load_all({folder_});
-  ASSERT_FALSE(loaded.has_value());
-  EXPECT_NE(loaded.error().message.find("no *.yml or *.yaml"), std::string::npos);
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().to_string();
+  EXPECT_TRUE(loaded->rules.empty());
+  ASSERT_EQ(loaded->warnings.size(), 1u);
+  EXPECT_EQ(loaded->warnings[0].where.file, folder_.string());
+  EXPECT_NE(loaded->warnings[0].message.find("no *.yml or *.yaml"), std::string::npos);
 }
 
 TEST_F(RuleFiles, ADanglingLinkIsAnError) {

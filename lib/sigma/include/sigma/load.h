@@ -48,7 +48,7 @@ struct LoadedRules {
                                             const event::FieldTable& fields);
 
 // Files as given; a folder stands for every *.yml and *.yaml in it and in its subfolders, sorted
-// by path, names that begin with a dot left out. A folder without any is an error.
+// by path, names that begin with a dot left out. A folder without any is a warning and no rule.
 [[nodiscard]] Result<LoadedRules> load_paths(std::span<const std::filesystem::path> paths,
                                              const event::FieldTable& fields);
 
