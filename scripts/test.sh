@@ -127,7 +127,7 @@ unit_tests() {  # unit_tests TYPE
   begin "unit tests ($1 build)"
   local code=0 report=build/$1/meson-logs/testlog.junit.xml
   rm -f "$report"
-  meson test -C "build/$1" --no-rebuild --suite unit --print-errorlogs \
+  meson test -C "build/$1" --no-rebuild --print-errorlogs \
     >"$logs/unit-$1.log" 2>&1 || code=$?
   [ "$code" = 0 ] || tail -100 "$logs/unit-$1.log"
   count "unit tests, $1" "$report" "$code"

@@ -1,7 +1,6 @@
 #include "base/address.h"
 
 #include <arpa/inet.h>
-
 #include <charconv>
 #include <cstdio>
 

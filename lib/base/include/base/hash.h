@@ -3,11 +3,10 @@
 // that uses it is bounded and never chains.
 #pragma once
 
-#include <nmmintrin.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <nmmintrin.h>
 
 namespace imds {
 

@@ -46,12 +46,12 @@ inline constexpr std::size_t kDecodeReasonCount = 30;
 
 // What became of a packet: exactly one per received packet.
 enum class Disposition : std::uint8_t {
-  inspected = 0,      // decoded to a flow and its payload looked at
-  no_payload,         // decoded TCP/UDP segment with nothing to inspect (handshake, ACK, FIN)
-  not_ip,             // ARP, LLDP, … decoded as far as it matters
-  not_inspected,      // an IP protocol without a flow of interest (ICMP, ESP, …)
-  fragment,           // an IP fragment, its datagram is not reassembled
-  malformed,          // decoding failed; the DecodeReason says why
+  inspected = 0,  // decoded to a flow and its payload looked at
+  no_payload,     // decoded TCP/UDP segment with nothing to inspect (handshake, ACK, FIN)
+  not_ip,         // ARP, LLDP, … decoded as far as it matters
+  not_inspected,  // an IP protocol without a flow of interest (ICMP, ESP, …)
+  fragment,       // an IP fragment, its datagram is not reassembled
+  malformed,      // decoding failed; the DecodeReason says why
 };
 inline constexpr std::size_t kDispositionCount = 6;
 

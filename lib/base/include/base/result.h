@@ -12,9 +12,9 @@ namespace imds {
 // What went wrong, seen from the person who has to act on it. One program exit code each
 // (see docs/operating.md).
 enum class ErrorKind {
-  runtime,      // exit 1: a capture that is missing, unreadable or truncated; a failure while running
-  usage,        // exit 2: the command line
-  config,       // exit 3: configuration or rules
+  runtime,  // exit 1: a capture that is missing, unreadable or truncated; a failure while running
+  usage,    // exit 2: the command line
+  config,   // exit 3: configuration or rules
   environment,  // exit 4: hugepages, NIC, interface, port in use, permissions
 };
 

@@ -55,9 +55,7 @@ class SpscRing {
     }
     return &slots_[tail & mask_];
   }
-  void pop() {
-    tail_.store(tail_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  }
+  void pop() { tail_.store(tail_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
 
   // Anyone: records ever committed and ever popped.
   [[nodiscard]] std::uint64_t produced() const { return head_.load(std::memory_order_acquire); }
