@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+#include "http/probe.h"
 #include "packet/decode.h"
 #include "port/packet_meta.h"
 
@@ -17,6 +18,7 @@ namespace {
 using packet::IpProtocol;
 
 constexpr std::uint16_t kPrefetchAhead = 4;
+constexpr std::size_t kHeadPrefetchBytes = 1024;
 // Flow entries looked at for ageing after each burst, and per look at the clock while idle.
 constexpr std::uint32_t kAgeingBudget = 32;
 constexpr std::uint32_t kIdleAgeingBudget = 4096;
@@ -24,6 +26,17 @@ constexpr std::uint32_t kIdleAgeingBudget = 4096;
 bool has_no_payload(const packet::PacketView& view) {
   return view.reason == DecodeReason::none && view.payload.empty() &&
          (view.is(IpProtocol::tcp) || view.is(IpProtocol::udp));
+}
+
+// What begins like a request will be read to its end; of other payload little more is read than the
+// first bytes, which came with the headers.
+void prefetch_head(ByteSpan payload) {
+  if (http::may_start_http(http::first8(payload))) {
+    const std::size_t size = std::min(payload.size(), kHeadPrefetchBytes);
+    for (std::size_t at = 0; at < size; at += kCacheLine) {
+      rte_prefetch0(payload.data() + at);
+    }
+  }
 }
 
 Disposition disposition_without_flow(const packet::PacketView& view) {
@@ -144,6 +157,7 @@ void Worker::flow_pass(std::uint16_t count) {
     keyed_[i] = view.reason == DecodeReason::none && view.is_ip() &&
                 (view.is(IpProtocol::tcp) || contexts_[i].touches_watched());
     if (keyed_[i]) {
+      prefetch_head(view.payload);
       directions_[i] = flow::make_key(view, key_options_, keys_[i]);
       hashes_[i] = flows_.hash(keys_[i]);
       flows_.prefetch(hashes_[i]);
