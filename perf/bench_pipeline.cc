@@ -158,7 +158,8 @@ struct Arguments {
 nlohmann::json expectation(const std::string& trace) {
   std::ifstream file(trace + ".expected.json");
   if (!file) {
-    throw std::runtime_error("cannot read " + trace + ".expected.json: make traces with imds-tracegen");
+    throw std::runtime_error("cannot read " + trace +
+                             ".expected.json: make traces with imds-tracegen");
   }
   return nlohmann::json::parse(file);
 }
@@ -215,7 +216,8 @@ nlohmann::json measure(const Arguments& arguments) {
 void print(const nlohmann::json& row) {
   const auto number = [&row](const char* key) { return row.at(key).get<double>(); };
   std::printf(
-      "%-10s %8.0f packets of %4.0f B: %6.2f Mpps %7.2f Gbit/s, %6.0f cycles/packet (%.0f to %.0f), "
+      "%-10s %8.0f packets of %4.0f B: %6.2f Mpps %7.2f Gbit/s, %6.0f cycles/packet (%.0f to "
+      "%.0f), "
       "bare %.0f, ratio %.1f; alerts %.0f of %.0f%s\n",
       row.at("profile").get<std::string>().c_str(), number("packets"), number("bytes_per_packet"),
       number("mpps"), number("gbit_per_s"), number("cycles_per_packet"),

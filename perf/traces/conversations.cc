@@ -14,9 +14,9 @@ using support::TcpSession;
 constexpr std::size_t kLeastFrame = 60;  // Ethernet's 64 bytes without its check sum
 constexpr std::size_t kSegment = 1460;
 
-constexpr std::array<std::string_view, 6> kHosts = {
-    "www.example.com",  "static.example.net", "api.example.org",
-    "news.example.com", "shop.example.net",   "cdn7.example.org:8080"};
+constexpr std::array<std::string_view, 6> kHosts = {"www.example.com",  "static.example.net",
+                                                    "api.example.org",  "news.example.com",
+                                                    "shop.example.net", "cdn7.example.org:8080"};
 
 constexpr std::array<std::string_view, 5> kAgents = {
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
@@ -27,8 +27,13 @@ constexpr std::array<std::string_view, 5> kAgents = {
     "curl/8.8.0", "python-requests/2.32.3"};
 
 constexpr std::array<std::string_view, 8> kTargets = {
-    "/", "/index.html", "/assets/app.bundle.js", "/api/v2/items/", "/images/photos/large/",
-    "/search?q=used+bicycles&page=", "/latest/news/metadata-standards-in-libraries.html?from=",
+    "/",
+    "/index.html",
+    "/assets/app.bundle.js",
+    "/api/v2/items/",
+    "/images/photos/large/",
+    "/search?q=used+bicycles&page=",
+    "/latest/news/metadata-standards-in-libraries.html?from=",
     "/account/orders/"};
 
 Conversation finished(const TcpSession& session) {
@@ -118,7 +123,8 @@ std::string ConversationMaker::target() {
 
 std::string ConversationMaker::request(std::string_view method, std::string_view body) {
   std::string head = std::string(method) + ' ' + target() + " HTTP/1.1\r\nHost: ";
-  head += std::string(any(kHosts, random_)) + "\r\nUser-Agent: " + std::string(any(kAgents, random_));
+  head +=
+      std::string(any(kHosts, random_)) + "\r\nUser-Agent: " + std::string(any(kAgents, random_));
   head +=
       "\r\nAccept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\n"
       "Accept-Language: en-GB,en;q=0.5\r\nAccept-Encoding: gzip, deflate\r\n";

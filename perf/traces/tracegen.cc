@@ -27,13 +27,13 @@ void write_trace(const traces::Profile& profile, std::uint64_t packets, std::uin
   support::PcapOptions options;
   options.format = support::CaptureFormat::pcap_nanoseconds;
   support::PcapWriter writer(path, options);
-  const traces::Summary summary =
-      traces::generate(profile, packets, seed,
-                       [&](Timestamp time, const support::Bytes& frame) { writer.write(time, frame); });
+  const traces::Summary summary = traces::generate(
+      profile, packets, seed,
+      [&](Timestamp time, const support::Bytes& frame) { writer.write(time, frame); });
   writer.flush();
-  const nlohmann::json expected = {{"profile", profile.name},     {"seed", seed},
-                                   {"packets", summary.packets},  {"bytes", summary.bytes},
-                                   {"flows", summary.flows},      {"alerts", summary.alerts}};
+  const nlohmann::json expected = {{"profile", profile.name},    {"seed", seed},
+                                   {"packets", summary.packets}, {"bytes", summary.bytes},
+                                   {"flows", summary.flows},     {"alerts", summary.alerts}};
   std::ofstream out(path + ".expected.json");
   if (!(out << expected.dump(2) << '\n') || !out.flush()) {
     throw std::runtime_error("cannot write " + path + ".expected.json");
