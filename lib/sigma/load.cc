@@ -160,8 +160,10 @@ Result<LoadedRules> load_paths(std::span<const fs::path> paths, const event::Fie
       }
       files = std::move(*listed);
       if (files.empty()) {
-        all.warnings.push_back(
-            {{path.string(), 0, 0}, "this rule folder holds no *.yml or *.yaml file"});
+        Warning warning;
+        warning.where.file = path.string();
+        warning.message = "this rule folder holds no *.yml or *.yaml file";
+        all.warnings.push_back(std::move(warning));
       }
     }
     for (const fs::path& file : files) {
