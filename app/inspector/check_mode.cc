@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "base/text.h"
 #include "engine.h"
 #include "modes.h"
 
@@ -94,9 +95,11 @@ Result<int> run_check(const CommandLine&, const Settings& settings) {
     print_line("  " + line);
   }
   for (const sigma::SkippedRule& skipped : ruleset->skipped) {
-    print_line("  skipped " + Error{ErrorKind::config,
-                                    "\"" + skipped.title + "\": " + skipped.reason, skipped.where}
-                                  .to_string());
+    print_line("  skipped " +
+               Error{ErrorKind::config,
+                     "\"" + escape_for_terminal(skipped.title) + "\": " + skipped.reason,
+                     skipped.where}
+                   .to_string());
   }
   for (const std::string& warning : ruleset->warnings) {
     print_line("  warning: " + warning);

@@ -25,7 +25,7 @@ po::options_description option_descriptions() {
       ("check", "validate configuration and rules, print what they compile to, and stop")
       ("inject-test",
        "send one synthetic IMDS request through the running inspector, or start one and do so")
-      ("help", "this text")
+      ("help,h", "this text")
       ("version", "the version")
       ("build-info", "the version, compiler, libraries and instruction set");
   po::options_description output("Output of --read");

@@ -4,10 +4,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <optional>
 #include <sched.h>
+#include <set>
+#include <unistd.h>
+#include <utility>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -20,35 +25,72 @@ namespace imds::inspector {
 
 namespace {
 
-// EAL writes its log to a stream; this one keeps the last errors for the Error message and hands
-// every line to our log. Written by any EAL thread, but only start_eal() reads `tail`.
+// EAL writes its log to a stream; this one keeps what it said while starting for the Error message
+// and hands every line to our log. Any EAL thread may write, until the process is gone.
 struct LogCapture {
+  std::mutex mutex;
   std::string partial;
   std::string tail;
   bool starting = true;
+  bool closed = false;
 };
-LogCapture log_capture;
+LogCapture& log_capture() {
+  static auto* const capture = new LogCapture;  // outlives every thread
+  return *capture;
+}
 
 constexpr std::size_t kTailBytes = 2000;
 
-void take_log_line(std::string line) {
+void take_log_line(LogCapture& capture, const std::string& line) {
   spdlog::debug("{}", escape_for_terminal(line));
-  if (log_capture.starting && log_capture.tail.size() < kTailBytes) {
-    log_capture.tail += log_capture.tail.empty() ? "" : "; ";
-    log_capture.tail += line;
+  const bool is_small_talk = line.starts_with("EAL: Detected ");
+  if (capture.starting && !is_small_talk && capture.tail.size() < kTailBytes) {
+    capture.tail += capture.tail.empty() ? "" : "; ";
+    capture.tail += line;
   }
 }
 
 ssize_t write_log(void*, const char* data, std::size_t size) {
-  for (std::size_t i = 0; i < size; ++i) {
+  LogCapture& capture = log_capture();
+  const std::lock_guard lock(capture.mutex);
+  for (std::size_t i = 0; i < size && !capture.closed; ++i) {
     if (data[i] == '\n') {
-      take_log_line(std::exchange(log_capture.partial, {}));
-    } else if (log_capture.partial.size() < kTailBytes) {
-      log_capture.partial += data[i];
+      take_log_line(capture, std::exchange(capture.partial, {}));
+    } else if (capture.partial.size() < kTailBytes) {
+      capture.partial += data[i];
     }
   }
   return static_cast<ssize_t>(size);
 }
+
+// EAL prints all its options on standard output when it is given a wrong one. Ours carries alerts
+// and nothing else, so what EAL writes there while it starts goes nowhere, unless help is asked.
+class QuietStandardOutput {
+ public:
+  explicit QuietStandardOutput(const std::vector<std::string>& arguments) {
+    const bool asks_help = std::any_of(arguments.begin(), arguments.end(),
+                                       [](const auto& a) { return a == "--help" || a == "-h"; });
+    std::fflush(stdout);
+    const int nowhere = asks_help ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere >= 0) {
+      saved_ = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+      dup2(nowhere, STDOUT_FILENO);
+      close(nowhere);
+    }
+  }
+  ~QuietStandardOutput() {
+    std::fflush(stdout);
+    if (saved_ >= 0) {
+      dup2(saved_, STDOUT_FILENO);
+      close(saved_);
+    }
+  }
+  QuietStandardOutput(const QuietStandardOutput&) = delete;
+  QuietStandardOutput& operator=(const QuietStandardOutput&) = delete;
+
+ private:
+  int saved_ = -1;
+};
 
 void capture_dpdk_log() {
   cookie_io_functions_t io{};
@@ -126,7 +168,7 @@ Result<bool> decide_hugepages(const EalOptions& options, std::vector<std::string
   if (free_mib >= options.memory_mib) {
     return true;
   }
-  const std::string have = std::to_string(free_mib) + " MiB of hugepages are free, " +
+  const std::string have = "memory: " + std::to_string(free_mib) + " MiB of hugepages are free, " +
                            std::to_string(options.memory_mib) + " MiB are needed";
   const std::string advice = "reserve them, for example: echo " +
                              std::to_string((options.memory_mib + 1) / 2) +
@@ -138,13 +180,23 @@ Result<bool> decide_hugepages(const EalOptions& options, std::vector<std::string
   return false;
 }
 
+std::string take_tail() {
+  LogCapture& capture = log_capture();
+  const std::lock_guard lock(capture.mutex);
+  capture.starting = false;
+  return std::exchange(capture.tail, {});
+}
+
 // EAL reports a second process under the same prefix as "Success" or a lock failure.
 std::string translate_failure(const EalOptions& options) {
-  const std::string& tail = log_capture.tail;
-  if (tail.find("runtime") != std::string::npos &&
-      (tail.find("lock") != std::string::npos || tail.find("Cannot create") != std::string::npos)) {
+  const std::string tail = take_tail();
+  if (tail.find("another primary process") != std::string::npos) {
     return "another program already runs with DPDK file prefix \"" + options.file_prefix +
            "\": stop it or set eal.file_prefix";
+  }
+  if (tail.find("Invalid 'command line' arguments") != std::string::npos) {
+    return "DPDK refuses its arguments (" + escape_for_terminal(tail) +
+           "); check eal.extra_arguments and what stands after --";
   }
   std::string message = "DPDK could not start";
   if (rte_errno != 0) {
@@ -209,6 +261,13 @@ Result<EalReport> start_eal(const EalOptions& options) {
   if (!cpus) {
     return pass_on(cpus);
   }
+  const std::set<unsigned> distinct(cpus->begin(), cpus->end());
+  if (distinct.size() < cpus->size()) {
+    report.warnings.push_back(std::to_string(cpus->size()) + " workers share " +
+                              std::to_string(distinct.size()) +
+                              " CPU(s) and take turns, which loses packets under load: lower "
+                              "workers.count or give the process more CPUs");
+  }
   report.hugepages = *hugepages;
   report.memory_mib = options.memory_mib;
   report.worker_cpus = *cpus;
@@ -231,16 +290,22 @@ Result<EalReport> start_eal(const EalOptions& options) {
   argv.push_back(nullptr);
 
   capture_dpdk_log();
-  if (rte_eal_init(static_cast<int>(argv.size()) - 1, argv.data()) < 0) {
+  int started = 0;
+  {
+    const QuietStandardOutput quiet(options.extra_arguments);
+    started = rte_eal_init(static_cast<int>(argv.size()) - 1, argv.data());
+  }
+  if (started < 0) {
     return fail(ErrorKind::environment, translate_failure(options));
   }
-  log_capture.starting = false;
-  log_capture.tail.clear();
+  (void)take_tail();
   return report;
 }
 
-void stop_eal() {
-  rte_eal_cleanup();
+void close_eal_log() {
+  LogCapture& capture = log_capture();
+  const std::lock_guard lock(capture.mutex);
+  capture.closed = true;
 }
 
 }  // namespace imds::inspector

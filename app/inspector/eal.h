@@ -38,7 +38,9 @@ struct EalReport {
 
 // Starts EAL. Its log goes to our log (debug), its errors into the returned Error.
 [[nodiscard]] Result<EalReport> start_eal(const EalOptions& options);
-void stop_eal();
+// To be called when the program ends: DPDK's threads go on, but must not reach a log that is being
+// taken down.
+void close_eal_log();
 
 // Free hugepages of all sizes, in MiB.
 [[nodiscard]] std::size_t free_hugepage_mib();

@@ -30,7 +30,8 @@ constexpr unsigned kPoolPackets = 63;
 constexpr unsigned kRingSlots = 64;
 constexpr auto kPatience = std::chrono::seconds(3);
 constexpr char kCommand[] = "/imds/inject_test";
-constexpr std::uint32_t kClient = 0xc0000201;  // 192.0.2.1, TEST-NET-1
+constexpr std::string_view kClient4 = "192.0.2.1";    // TEST-NET-1 (RFC 5737)
+constexpr std::string_view kClient6 = "2001:db8::1";  // RFC 3849
 constexpr std::uint16_t kHttp = 80;
 constexpr std::uint32_t kClientIsn = 1000;
 constexpr std::uint32_t kServerIsn = 2000;
@@ -65,33 +66,61 @@ constexpr Segment kConversation[] = {
      {}},
 };
 
-void write_ip(rte_ipv4_hdr& ip, const Segment& segment, std::uint32_t endpoint) {
-  ip.version_ihl = RTE_IPV4_VHL_DEF;
-  ip.total_length = rte_cpu_to_be_16(static_cast<std::uint16_t>(
-      sizeof(rte_ipv4_hdr) + sizeof(rte_tcp_hdr) + segment.payload.size()));
-  ip.time_to_live = 64;
-  ip.next_proto_id = IPPROTO_TCP;
-  ip.src_addr = rte_cpu_to_be_32(segment.from_client ? kClient : endpoint);
-  ip.dst_addr = rte_cpu_to_be_32(segment.from_client ? endpoint : kClient);
-  ip.hdr_checksum = rte_ipv4_cksum(&ip);
+// Where a segment goes.
+struct Addresses {
+  IpAddress source;
+  IpAddress destination;
+  std::uint16_t source_port = 0;
+  std::uint16_t destination_port = 0;
+};
+
+Addresses addresses_of(const Segment& segment, const IpAddress& endpoint,
+                       std::uint16_t client_port) {
+  const IpAddress client = IpAddress::parse(endpoint.is_v4() ? kClient4 : kClient6).value();
+  return segment.from_client ? Addresses{client, endpoint, client_port, kHttp}
+                             : Addresses{endpoint, client, kHttp, client_port};
 }
 
-void write_tcp(rte_tcp_hdr& tcp, const rte_ipv4_hdr& ip, const Segment& segment,
-               std::uint16_t client_port) {
-  tcp.src_port = rte_cpu_to_be_16(segment.from_client ? client_port : kHttp);
-  tcp.dst_port = rte_cpu_to_be_16(segment.from_client ? kHttp : client_port);
+// Both return what the TCP checksum takes of the header.
+std::uint16_t write_ipv4(char* at, const Addresses& to, std::uint16_t transport_bytes) {
+  auto& ip = *reinterpret_cast<rte_ipv4_hdr*>(at);
+  ip.version_ihl = RTE_IPV4_VHL_DEF;
+  ip.total_length =
+      rte_cpu_to_be_16(static_cast<std::uint16_t>(sizeof(rte_ipv4_hdr) + transport_bytes));
+  ip.time_to_live = 64;
+  ip.next_proto_id = IPPROTO_TCP;
+  ip.src_addr = rte_cpu_to_be_32(to.source.v4_host_order());
+  ip.dst_addr = rte_cpu_to_be_32(to.destination.v4_host_order());
+  ip.hdr_checksum = rte_ipv4_cksum(&ip);
+  return rte_ipv4_udptcp_cksum(&ip, at + sizeof(rte_ipv4_hdr));
+}
+
+std::uint16_t write_ipv6(char* at, const Addresses& to, std::uint16_t transport_bytes) {
+  auto& ip = *reinterpret_cast<rte_ipv6_hdr*>(at);
+  ip.vtc_flow = rte_cpu_to_be_32(6u << 28);
+  ip.payload_len = rte_cpu_to_be_16(transport_bytes);
+  ip.proto = IPPROTO_TCP;
+  ip.hop_limits = 64;
+  std::memcpy(ip.src_addr, to.source.bytes.data(), sizeof ip.src_addr);
+  std::memcpy(ip.dst_addr, to.destination.bytes.data(), sizeof ip.dst_addr);
+  return rte_ipv6_udptcp_cksum(&ip, at + sizeof(rte_ipv6_hdr));
+}
+
+void write_tcp(rte_tcp_hdr& tcp, const Segment& segment, const Addresses& to) {
+  tcp.src_port = rte_cpu_to_be_16(to.source_port);
+  tcp.dst_port = rte_cpu_to_be_16(to.destination_port);
   tcp.sent_seq = rte_cpu_to_be_32(segment.sequence);
   tcp.recv_ack = rte_cpu_to_be_32(segment.acknowledgment);
   tcp.data_off = (sizeof(rte_tcp_hdr) / 4) << 4;
   tcp.tcp_flags = segment.flags;
   tcp.rx_win = rte_cpu_to_be_16(65535);
-  tcp.cksum = rte_ipv4_udptcp_cksum(&ip, &tcp);
 }
 
-void write_frame(rte_mbuf* packet, const Segment& segment, std::uint32_t endpoint,
+void write_frame(rte_mbuf* packet, const Segment& segment, const IpAddress& endpoint,
                  std::uint16_t client_port) {
-  const std::size_t size =
-      sizeof(rte_ether_hdr) + sizeof(rte_ipv4_hdr) + sizeof(rte_tcp_hdr) + segment.payload.size();
+  const std::size_t ip_bytes = endpoint.is_v4() ? sizeof(rte_ipv4_hdr) : sizeof(rte_ipv6_hdr);
+  const std::size_t transport_bytes = sizeof(rte_tcp_hdr) + segment.payload.size();
+  const std::size_t size = sizeof(rte_ether_hdr) + ip_bytes + transport_bytes;
   char* const bytes = rte_pktmbuf_append(packet, static_cast<std::uint16_t>(size));
   std::memset(bytes, 0, size);
   auto& ethernet = *reinterpret_cast<rte_ether_hdr*>(bytes);
@@ -100,13 +129,16 @@ void write_frame(rte_mbuf* packet, const Segment& segment, std::uint32_t endpoin
   const rte_ether_addr server{{0x02, 'T', 'E', 'S', 'T', 0x02}};
   ethernet.src_addr = segment.from_client ? client : server;
   ethernet.dst_addr = segment.from_client ? server : client;
-  ethernet.ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
-  auto& ip = *reinterpret_cast<rte_ipv4_hdr*>(bytes + sizeof(rte_ether_hdr));
-  auto& tcp = *reinterpret_cast<rte_tcp_hdr*>(bytes + sizeof(rte_ether_hdr) + sizeof(rte_ipv4_hdr));
+  ethernet.ether_type =
+      rte_cpu_to_be_16(endpoint.is_v4() ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+  char* const ip = bytes + sizeof(rte_ether_hdr);
+  auto& tcp = *reinterpret_cast<rte_tcp_hdr*>(ip + ip_bytes);
   std::memcpy(bytes + size - segment.payload.size(), segment.payload.data(),
               segment.payload.size());
-  write_ip(ip, segment, endpoint);
-  write_tcp(tcp, ip, segment, client_port);
+  const Addresses to = addresses_of(segment, endpoint, client_port);
+  write_tcp(tcp, segment, to);
+  const auto transport = static_cast<std::uint16_t>(transport_bytes);
+  tcp.cksum = endpoint.is_v4() ? write_ipv4(ip, to, transport) : write_ipv6(ip, to, transport);
   port::PacketMeta& meta = port::meta(packet);
   meta.timestamp_ns = wall_clock_now().ns;
   meta.original_length = static_cast<std::uint32_t>(size);
@@ -114,21 +146,18 @@ void write_frame(rte_mbuf* packet, const Segment& segment, std::uint32_t endpoin
   meta.flags = port::kTest;
 }
 
-// What the telemetry handler works with; its callback carries no context.
-struct Served {
-  InjectSource* source = nullptr;
-  std::uint32_t endpoint = 0;
-  TestAlertCount count = nullptr;
-  const void* context = nullptr;
-  std::mutex busy;
-};
-Served served;
+// Whom the telemetry handler serves; its callback carries no context, and its threads are DPDK's.
+std::mutex served_mutex;
+Injector* served = nullptr;
 
 int handle_injection(const char*, const char*, rte_tel_data* reply) {
-  const std::lock_guard lock(served.busy);
   rte_tel_data_start_dict(reply);
-  const auto result =
-      inject_and_wait(*served.source, served.endpoint, served.count, served.context);
+  const std::lock_guard lock(served_mutex);
+  if (served == nullptr) {
+    rte_tel_data_add_dict_string(reply, "failed", "it is stopping");
+    return 0;
+  }
+  const auto result = served->test([] { return false; });
   if (!result) {
     rte_tel_data_add_dict_string(reply, "failed", result.error().message.c_str());
     return 0;
@@ -215,7 +244,7 @@ InjectSource::~InjectSource() {
   rte_mempool_free(pool_);
 }
 
-Status InjectSource::inject(std::uint32_t endpoint_v4) {
+Status InjectSource::inject(const IpAddress& endpoint) {
   rte_mbuf* packets[std::size(kConversation)];
   if (rte_pktmbuf_alloc_bulk(pool_, packets, std::size(kConversation)) != 0) {
     return fail(ErrorKind::runtime, "a former test request is still on its way");
@@ -225,7 +254,7 @@ Status InjectSource::inject(std::uint32_t endpoint_v4) {
     next_client_port_ = 49152;
   }
   for (std::size_t i = 0; i < std::size(kConversation); ++i) {
-    write_frame(packets[i], kConversation[i], endpoint_v4, client_port);
+    write_frame(packets[i], kConversation[i], endpoint, client_port);
   }
   if (rte_ring_sp_enqueue_bulk(ring_, reinterpret_cast<void**>(packets), std::size(kConversation),
                                nullptr) == 0) {
@@ -251,20 +280,27 @@ void InjectSource::release(std::span<rte_mbuf* const> burst) {
   }
 }
 
-Result<InjectionResult> inject_and_wait(InjectSource& source, std::uint32_t endpoint_v4,
-                                        TestAlertCount count, const void* context) {
+Injector::Injector(InjectSource& source, const IpAddress& endpoint, TestAlertCount count,
+                   const void* context)
+    : source_(source), endpoint_(endpoint), count_(count), context_(context) {}
+
+Result<InjectionResult> Injector::test(bool (*stop)()) {
   using Clock = std::chrono::steady_clock;
-  const std::uint64_t before = count(context);
+  const std::lock_guard lock(busy_);
+  if (!endpoint_.is_set()) {
+    return fail(ErrorKind::config, "no endpoint is configured that a test request could go to");
+  }
+  const std::uint64_t before = count_(context_);
   const Clock::time_point begin = Clock::now();
-  if (auto status = source.inject(endpoint_v4); !status) {
+  if (auto status = source_.inject(endpoint_); !status) {
     return pass_on(status);
   }
   InjectionResult result;
   // Connection and request alerts come together; a little more time lets the last one arrive.
   Clock::time_point until = begin + kPatience;
-  while (Clock::now() < until) {
+  while (Clock::now() < until && !withdrawn_.load() && !stop()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    const std::uint64_t alerts = count(context) - before;
+    const std::uint64_t alerts = count_(context_) - before;
     if (alerts > result.alerts) {
       if (result.alerts == 0) {
         result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
@@ -276,15 +312,22 @@ Result<InjectionResult> inject_and_wait(InjectSource& source, std::uint32_t endp
   return result;
 }
 
-void serve_injection(InjectSource& source, std::uint32_t endpoint_v4, TestAlertCount count,
-                     const void* context) {
-  served.source = &source;
-  served.endpoint = endpoint_v4;
-  served.count = count;
-  served.context = context;
+void Injector::serve() {
+  {
+    const std::lock_guard lock(served_mutex);
+    served = this;
+  }
   rte_telemetry_register_cmd(kCommand, handle_injection,
                              "Sends a synthetic IMDS request through worker 0, marked as a test. "
                              "No parameters");
+}
+
+void Injector::withdraw() {
+  withdrawn_.store(true);
+  const std::lock_guard lock(served_mutex);
+  if (served == this) {
+    served = nullptr;
+  }
 }
 
 Result<std::optional<InjectionResult>> ask_running_inspector(const std::string& file_prefix) {

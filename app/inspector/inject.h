@@ -5,10 +5,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/address.h"
 #include "base/result.h"
 #include "port/source.h"
 
@@ -17,8 +19,8 @@ struct rte_ring;
 
 namespace imds::inspector {
 
-// A source beside the ports of one worker. inject() from the control or telemetry thread, one at
-// a time; the rest from the worker.
+// A source beside the ports of one worker. inject() from one thread at a time; the rest from the
+// worker.
 class InjectSource final : public port::Source {
  public:
   // EAL must be running. Errors: environment.
@@ -27,8 +29,9 @@ class InjectSource final : public port::Source {
   [[nodiscard]] static std::uint64_t required_memory_bytes();
   ~InjectSource() override;
 
-  // Queues a handshake and one request from a documentation address (RFC 5737) to `endpoint`.
-  [[nodiscard]] Status inject(std::uint32_t endpoint_v4);
+  // Queues a handshake and one request from a documentation address (RFC 5737, RFC 3849) to
+  // `endpoint`.
+  [[nodiscard]] Status inject(const IpAddress& endpoint);
 
   [[nodiscard]] std::uint16_t receive(std::span<rte_mbuf*> burst) override;
   void release(std::span<rte_mbuf* const> burst) override;
@@ -46,20 +49,38 @@ class InjectSource final : public port::Source {
 // How many test alerts have reached the ring so far.
 using TestAlertCount = std::uint64_t (*)(const void* context);
 
-// Makes `inject` reachable for other processes through DPDK's telemetry socket, as
-// /imds/inject_test. Everything named must outlive EAL.
-void serve_injection(InjectSource& source, std::uint32_t endpoint_v4, TestAlertCount count,
-                     const void* context);
-
 struct InjectionResult {
   std::uint64_t alerts = 0;
   double seconds = 0;
 };
 
-// Injects and waits for the alerts, at most 3 s.
-[[nodiscard]] Result<InjectionResult> inject_and_wait(InjectSource& source,
-                                                      std::uint32_t endpoint_v4,
-                                                      TestAlertCount count, const void* context);
+// Injects and waits for what becomes of it. Any thread; tests take turns. One object a process.
+class Injector {
+ public:
+  // `endpoint` unset: every test fails with what to do. Source and context must outlive this.
+  Injector(InjectSource& source, const IpAddress& endpoint, TestAlertCount count,
+           const void* context);
+  ~Injector() { withdraw(); }
+  Injector(const Injector&) = delete;
+  Injector& operator=(const Injector&) = delete;
+
+  // Waits for the alerts, at most 3 s, less when `stop` says so or after withdraw().
+  [[nodiscard]] Result<InjectionResult> test(bool (*stop)());
+
+  // Makes test() reachable for other processes through DPDK's telemetry socket, as
+  // /imds/inject_test. DPDK's threads outlive us, so it ends with withdraw(), not with them.
+  void serve();
+  // Ends a test under way; returns when none is left and none will come.
+  void withdraw();
+
+ private:
+  InjectSource& source_;
+  IpAddress endpoint_;
+  TestAlertCount count_;
+  const void* context_;
+  std::mutex busy_;
+  std::atomic<bool> withdrawn_{false};
+};
 
 // Asks the inspector that runs under this DPDK file prefix to inject. nullopt: none runs.
 [[nodiscard]] Result<std::optional<InjectionResult>> ask_running_inspector(

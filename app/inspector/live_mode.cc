@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 #include <stop_token>
+#include <string_view>
 #include <thread>
 
 #include <rte_launch.h>
@@ -65,13 +66,28 @@ port::EthdevOptions ethdev_options(const config::Config& config) {
   return options;
 }
 
+// An argument handed to EAL as it is wins, as it does there.
+std::string file_prefix(const config::Config& config) {
+  constexpr std::string_view kOption = "--file-prefix";
+  const std::vector<std::string>& given = config.eal.extra_arguments;
+  std::string prefix = config.eal.file_prefix;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (given[i] == kOption && i + 1 < given.size()) {
+      prefix = given[i + 1];
+    } else if (given[i].starts_with(std::string(kOption) + '=')) {
+      prefix = given[i].substr(kOption.size() + 1);
+    }
+  }
+  return prefix;
+}
+
 Result<EalReport> start_live_eal(const config::Config& config, const port::EalNeeds& needs,
                                  std::uint64_t table_bytes) {
   EalOptions eal;
   eal.needs_pci = needs.pci;
   eal.workers = config.workers.count;
   eal.worker_cpus.assign(config.workers.cores.begin(), config.workers.cores.end());
-  eal.file_prefix = config.eal.file_prefix;
+  eal.file_prefix = file_prefix(config);
   eal.extra_arguments = config.eal.extra_arguments;
   const std::uint64_t bytes =
       needs.memory_bytes + table_bytes + InjectSource::required_memory_bytes() + kEalOverheadBytes;
@@ -91,15 +107,20 @@ Result<EalReport> start_live_eal(const config::Config& config, const port::EalNe
   return start_eal(eal);
 }
 
-std::uint32_t test_endpoint(const config::Config& config) {
+// The first IPv4 endpoint, else the first one; unset if there is none.
+IpAddress test_endpoint(const config::Config& config) {
+  IpAddress first;
   for (const config::Endpoint& endpoint : config.endpoints) {
     for (const IpPrefix& prefix : endpoint.addresses) {
       if (prefix.address.is_v4()) {
-        return prefix.address.v4_host_order();
+        return prefix.address;
+      }
+      if (!first.is_set()) {
+        first = prefix.address;
       }
     }
   }
-  return 0;
+  return first;
 }
 
 // Everything of a live run, in the order it comes up; it goes down in reverse.
@@ -137,6 +158,7 @@ class LiveRun {
   PortSnapshots snapshots_;
   std::unique_ptr<RingSink> ring_;
   std::unique_ptr<InjectSource> inject_;
+  std::unique_ptr<Injector> injector_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<metrics::Exporter> exporter_;
   std::jthread story_thread_;
@@ -192,6 +214,8 @@ Status LiveRun::open_engine() {
     return pass_on(inject);
   }
   inject_ = std::move(*inject);
+  injector_ = std::make_unique<Injector>(*inject_, test_endpoint(settings_.config),
+                                         count_test_alerts, ring_.get());
   return {};
 }
 
@@ -243,16 +267,12 @@ Status LiveRun::launch() {
                   "cannot start a worker on lcore " + std::to_string(task.lcore));
     }
   }
-  if (const std::uint32_t endpoint = test_endpoint(settings_.config); endpoint != 0) {
-    serve_injection(*inject_, endpoint, count_test_alerts, ring_.get());
-  }
+  injector_->serve();
   return {};
 }
 
 Status LiveRun::start() {
-  for (const std::string& warning : ruleset_.warnings) {
-    spdlog::warn("{}", warning);
-  }
+  report_ruleset(ruleset_);
   for (auto step :
        {&LiveRun::open_ports, &LiveRun::open_engine, &LiveRun::open_metrics, &LiveRun::launch}) {
     if (auto status = (this->*step)(); !status) {
@@ -275,8 +295,10 @@ void LiveRun::refresh_ports() {
 }
 
 void LiveRun::report_injection() {
-  const auto result =
-      inject_and_wait(*inject_, test_endpoint(settings_.config), count_test_alerts, ring_.get());
+  const auto result = injector_->test(stop_requested);
+  if (stop_requested()) {
+    return;
+  }
   if (!result) {
     spdlog::warn("test request: {}", result.error().message);
   } else {
@@ -306,6 +328,7 @@ Result<int> LiveRun::run(bool inject_first) {
 
 // Workers first, then what they feed, then where their packets come from.
 void LiveRun::stop() {
+  injector_.reset();
   stop_workers_.store(true);
   for (const LcoreTask& task : tasks_) {
     rte_eal_wait_lcore(task.lcore);
@@ -329,7 +352,7 @@ void LiveRun::stop() {
 
 Result<int> run_live(const CommandLine& line, const Settings& settings) {
   if (line.inject_test) {
-    auto answer = ask_running_inspector(settings.config.eal.file_prefix);
+    auto answer = ask_running_inspector(file_prefix(settings.config));
     if (!answer) {
       return pass_on(answer);
     }
@@ -346,8 +369,9 @@ Result<int> run_live(const CommandLine& line, const Settings& settings) {
                    "no ports: name them under ports:, or watch an interface with --interface "
                    "NAME, or read captures with --read FILE");
   }
-  if (line.inject_test && test_endpoint(settings.config) == 0) {
-    return fail(ErrorKind::config, "--inject-test needs an endpoint with an IPv4 address");
+  if (line.inject_test && !test_endpoint(settings.config).is_set()) {
+    return fail_at(ErrorKind::config, {settings.config_path, 0, 0},
+                   "--inject-test needs an endpoint: endpoints is empty");
   }
   auto ruleset = load_ruleset(settings.config.rules);
   if (!ruleset) {

@@ -1,7 +1,10 @@
 // imds-inspector: finds IMDS traffic on live ports and in captures, and raises alerts by Sigma
 // rules.
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include <boost/version.hpp>
@@ -12,6 +15,7 @@
 #include "alert/imds_alert_ring.h"
 #include "build_config.h"
 #include "command_line.h"
+#include "eal.h"
 #include "match/database.h"
 #include "modes.h"
 #include "settings.h"
@@ -20,11 +24,14 @@ namespace imds::inspector {
 
 namespace {
 
-volatile std::sig_atomic_t stop_signal = 0;
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "set by a signal handler");
 
-// The handler is for one use, so a second signal ends a program that does not stop.
-void note_stop(int signal) {
-  stop_signal = signal;
+// For one use, so that a second signal ends a program that does not stop.
+void note_stop(int) {
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+  stop.store(true);
 }
 
 int exit_code(ErrorKind kind) {
@@ -106,21 +113,22 @@ Result<int> dispatch(const CommandLine& line) {
     spdlog::warn("{}", warning.to_string());
   }
   catch_stop_signals();
-  return line.read.empty() ? run_live(line, *settings) : run_read(line, *settings);
+  auto code = line.read.empty() ? run_live(line, *settings) : run_read(line, *settings);
+  close_eal_log();
+  return code;
 }
 
 }  // namespace
 
 void catch_stop_signals() {
   struct sigaction action {};
-  action.sa_handler = note_stop;
-  action.sa_flags = SA_RESETHAND;
+  action.sa_handler = note_stop;  // without SA_RESTART: a read from a pipe must not go on waiting
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }
 
 bool stop_requested() {
-  return stop_signal != 0;
+  return stop.load();
 }
 
 }  // namespace imds::inspector
@@ -128,12 +136,22 @@ bool stop_requested() {
 int main(int argc, char** argv) {
   using namespace imds::inspector;
   try {
+    // A reader of standard output that goes away is a failed write, and reported as such.
+    std::signal(SIGPIPE, SIG_IGN);
     const auto line = parse_command_line(argc, argv);
     if (!line) {
       return report(line.error());
     }
     const auto code = dispatch(*line);
-    return code ? *code : report(code.error());
+    if (!code) {
+      return report(code.error());
+    }
+    if (std::fflush(stdout) != 0) {
+      return report({imds::ErrorKind::runtime,
+                     std::string("cannot write to standard output: ") + std::strerror(errno),
+                     {}});
+    }
+    return *code;
   } catch (const std::exception& e) {
     return report({imds::ErrorKind::runtime, std::string("unexpected: ") + e.what(), {}});
   }

@@ -17,7 +17,8 @@ namespace imds::inspector {
 // Live: until SIGINT or SIGTERM.
 [[nodiscard]] Result<int> run_live(const CommandLine& line, const Settings& settings);
 
-// SIGINT and SIGTERM from here on only set a flag; the second one ends the program at once.
+// SIGINT and SIGTERM from here on only set a flag (and interrupt reading); a second one, of either
+// kind, ends the program at once.
 void catch_stop_signals();
 [[nodiscard]] bool stop_requested();
 

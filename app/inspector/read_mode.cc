@@ -1,10 +1,9 @@
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <limits>
 #include <unistd.h>
-
-#include <spdlog/spdlog.h>
 
 #include "eal.h"
 #include "engine.h"
@@ -14,6 +13,7 @@
 #include "port/capture.h"
 #include "port/packet_meta.h"
 #include "progress.h"
+#include "report.h"
 #include "sinks.h"
 #include "summary.h"
 
@@ -54,11 +54,15 @@ Status write_metrics(const std::string& path, const Engine& engine, Timestamp st
   return {};
 }
 
-void inspect_all(Engine& engine, port::CaptureSource& source, Progress& progress) {
+void inspect_all(Engine& engine, port::CaptureSource& source, PrintSink& printer,
+                 Progress& progress) {
   port::Source* const sources[] = {&source};
-  while (!source.exhausted() && !stop_requested()) {
+  while (!source.exhausted() && !stop_requested() && !printer.failed()) {
     engine.worker(0).poll(sources);
-    engine.story().poll(std::numeric_limits<std::size_t>::max());
+    const bool found = engine.story().poll(std::numeric_limits<std::size_t>::max()) > 0;
+    if (found && source.is_stream()) {
+      printer.flush();  // the next packet may be long in coming
+    }
     progress.update(source.progress(), engine.story().alerts());
   }
   engine.worker(0).finish();
@@ -74,11 +78,12 @@ Result<int> run_read(const CommandLine& line, const Settings& settings) {
   if (!ruleset) {
     return pass_on(ruleset);
   }
-  for (const std::string& warning : ruleset->warnings) {
-    spdlog::warn("{}", warning);
-  }
+  report_ruleset(*ruleset);
   // Before EAL, so that a bad path is found at once.
   auto reader = port::CaptureReader::open(line.read);
+  if (!reader && stop_requested()) {
+    return 0;  // before the first packet came
+  }
   if (!reader) {
     return pass_on(reader);
   }
@@ -102,7 +107,7 @@ Result<int> run_read(const CommandLine& line, const Settings& settings) {
   }
 
   const auto begin = std::chrono::steady_clock::now();
-  inspect_all(**engine, **source, progress);
+  inspect_all(**engine, **source, printer, progress);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   const bool printed = printer.flush();
   std::fputs(summarize(**engine, took.count()).c_str(), stderr);
@@ -115,7 +120,8 @@ Result<int> run_read(const CommandLine& line, const Settings& settings) {
     return fail(ErrorKind::runtime, "the counts above do not add up; this is a defect");
   }
   if (!printed) {
-    return fail(ErrorKind::runtime, "not all alerts could be written to standard output");
+    return fail(ErrorKind::runtime, std::string("cannot write alerts to standard output: ") +
+                                        std::strerror(printer.error()));
   }
   if (!(*source)->errors().empty()) {
     std::string all;

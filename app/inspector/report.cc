@@ -4,11 +4,26 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/text.h"
+
 namespace imds::inspector {
+
+void report_ruleset(const Ruleset& ruleset) {
+  for (const std::string& warning : ruleset.warnings) {
+    spdlog::warn("{}", warning);
+  }
+  for (const sigma::SkippedRule& skipped : ruleset.skipped) {
+    spdlog::warn("{}", Error{ErrorKind::config,
+                             "rule \"" + escape_for_terminal(skipped.title) +
+                                 "\" is not in force: " + skipped.reason,
+                             skipped.where}
+                           .to_string());
+  }
+}
 
 void report_eal(const EalReport& report) {
   for (const std::string& warning : report.warnings) {
-    spdlog::warn("memory: {}", warning);
+    spdlog::warn("{}", warning);
   }
   std::string cpus;
   for (const unsigned cpu : report.worker_cpus) {
@@ -52,7 +67,7 @@ void report_ports(const port::EthdevSet& ports, std::uint16_t workers) {
 std::string describe_injection(const InjectionResult& result) {
   if (result.alerts == 0) {
     return "test request: no alert reached the ring; are rules loaded, and is the test client "
-           "192.0.2.1 suppressed?";
+           "(192.0.2.1 or 2001:db8::1) suppressed?";
   }
   char text[128];
   std::snprintf(text, sizeof text, "test request: %llu alert(s) reached the ring after %.1f ms",

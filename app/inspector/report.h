@@ -7,9 +7,12 @@
 #include "eal.h"
 #include "inject.h"
 #include "port/ethdev.h"
+#include "settings.h"
 
 namespace imds::inspector {
 
+// Rules passed over and what is probably not meant.
+void report_ruleset(const Ruleset& ruleset);
 void report_eal(const EalReport& report);
 void report_ports(const port::EthdevSet& ports, std::uint16_t workers);
 [[nodiscard]] std::string describe_injection(const InjectionResult& result);

@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include <algorithm>
 #include <climits>
 #include <filesystem>
 #include <unistd.h>
@@ -47,17 +48,37 @@ Result<config::LogLevel> parse_log_level(const std::string& text) {
               "--log-level " + text + ": expected trace, debug, info, warning or error");
 }
 
+// Where warnings about values from the command line point to.
+const config::Origin kCommandLine{{"command line", 0, 0}};
+
+Status replace_ports(const std::vector<std::string>& interfaces, config::Config& config) {
+  config.ports.clear();
+  for (const std::string& interface : interfaces) {
+    auto name = config::parse_interface_name(interface);
+    if (!name) {
+      return fail(ErrorKind::usage, "--interface " + interface + ": " + name.error().message);
+    }
+    const bool twice = std::any_of(config.ports.begin(), config.ports.end(),
+                                   [&](const config::Port& p) { return p.interface == interface; });
+    if (twice) {
+      return fail(ErrorKind::usage, "--interface " + interface + " is given twice");
+    }
+    config::Port port;
+    port.name = interface;
+    port.interface = interface;
+    port.where = kCommandLine;
+    config.ports.push_back(std::move(port));
+  }
+  return {};
+}
+
 Status apply_overrides(const CommandLine& line, config::Config& config) {
   if (!line.rules.empty()) {
     config.rules.paths = line.rules;
   }
   if (!line.interfaces.empty()) {
-    config.ports.clear();
-    for (const std::string& interface : line.interfaces) {
-      config::Port port;
-      port.name = interface;
-      port.interface = interface;
-      config.ports.push_back(std::move(port));
+    if (auto status = replace_ports(line.interfaces, config); !status) {
+      return status;
     }
   }
   if (line.workers) {
@@ -67,9 +88,14 @@ Status apply_overrides(const CommandLine& line, config::Config& config) {
     }
     config.workers.count = static_cast<std::uint16_t>(*line.workers);
     config.workers.cores.clear();
+    config.workers.where = kCommandLine;
   }
   if (line.ring) {
-    config.alerts.ring.name = *line.ring;
+    auto name = config::parse_ring_name(*line.ring);
+    if (!name) {
+      return fail(ErrorKind::usage, "--ring " + *line.ring + ": " + name.error().message);
+    }
+    config.alerts.ring.name = *name;
   }
   if (line.metrics_listen) {
     auto listen = config::parse_listen_address(*line.metrics_listen);
@@ -78,6 +104,7 @@ Status apply_overrides(const CommandLine& line, config::Config& config) {
     }
     config.metrics.listen = *listen;
     config.metrics.enabled = true;
+    config.metrics.where = kCommandLine;
   }
   if (line.log_level) {
     auto level = parse_log_level(*line.log_level);
@@ -85,6 +112,9 @@ Status apply_overrides(const CommandLine& line, config::Config& config) {
       return pass_on(level);
     }
     config.log.level = *level;
+  }
+  if (!line.eal_arguments.empty()) {
+    config.eal.where = kCommandLine;
   }
   config.eal.extra_arguments.insert(config.eal.extra_arguments.end(), line.eal_arguments.begin(),
                                     line.eal_arguments.end());
@@ -124,6 +154,9 @@ Result<Ruleset> load_ruleset(const config::Rules& rules) {
     return pass_on(compiled);
   }
   Ruleset out;
+  if (compiled->get()->size() == 0) {
+    out.warnings.emplace_back("no rule is in force: nothing will alert");
+  }
   out.compiled = std::move(*compiled);
   out.skipped = std::move(loaded->skipped);
   for (const sigma::Warning& warning : loaded->warnings) {

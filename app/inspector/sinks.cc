@@ -1,5 +1,6 @@
 #include "sinks.h"
 
+#include <cerrno>
 #include <string>
 
 #include "alert/format.h"
@@ -34,13 +35,17 @@ bool PrintSink::deliver(const imds_alert_record& record) {
     progress_->clear();
   }
   const bool written = std::fwrite(line.data(), 1, line.size(), stdout) == line.size();
-  failed_ = failed_ || !written;
+  if (!written && error_ == 0) {
+    error_ = errno;
+  }
   return written;
 }
 
 bool PrintSink::flush() {
-  failed_ = std::fflush(stdout) != 0 || failed_;
-  return !failed_;
+  if (std::fflush(stdout) != 0 && error_ == 0) {
+    error_ = errno;
+  }
+  return !failed();
 }
 
 }  // namespace imds::inspector

@@ -34,21 +34,23 @@ class RingSink final : public story::AlertSink {
   std::atomic<std::uint64_t> test_alerts_{0};
 };
 
-// One alert a line (text: one or two) on standard output. A failed write counts as a loss, and
-// failed() tells.
+// One alert a line (text: one or two) on standard output. A failed write counts as a loss.
 class PrintSink final : public story::AlertSink {
  public:
   PrintSink(OutputFormat format, bool colour, Progress* progress)
       : format_(format), colour_(colour), progress_(progress) {}
   bool deliver(const imds_alert_record& record) override;
-  // Flushes; false if any write failed.
-  [[nodiscard]] bool flush();
+  // Shows what was delivered so far. False, with the reason in error(), once any write failed.
+  bool flush();
+  [[nodiscard]] bool failed() const { return error_ != 0; }
+  // errno of the first failure.
+  [[nodiscard]] int error() const { return error_; }
 
  private:
   OutputFormat format_;
   bool colour_;
   Progress* progress_;
-  bool failed_ = false;
+  int error_ = 0;
 };
 
 }  // namespace imds::inspector

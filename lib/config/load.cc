@@ -107,6 +107,20 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   return ListenAddress{*address, static_cast<std::uint16_t>(*port)};
 }
 
+Result<std::string> parse_ring_name(std::string_view text) {
+  if (std::string problem = check_shared_memory_name(text); !problem.empty()) {
+    return fail(ErrorKind::config, std::move(problem));
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_interface_name(std::string_view text) {
+  if (std::string problem = check_interface(text); !problem.empty()) {
+    return fail(ErrorKind::config, std::move(problem));
+  }
+  return std::string(text);
+}
+
 std::vector<std::string> schema_keys() {
   std::vector<std::string> keys;
   Context context;

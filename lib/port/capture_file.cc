@@ -150,7 +150,7 @@ Result<bool> CaptureFile::next(CaptureRecord& out) {
     out.link_type = link_type_;
     return true;
   }
-  if (result == PCAP_ERROR_BREAK) {
+  if (result == PCAP_ERROR_BREAK || contains(pcap_geterr(pcap_.get()), std::strerror(EINTR))) {
     return false;
   }
   return tl::unexpected<Error>(describe_read_error());

@@ -19,8 +19,8 @@ class CaptureFile {
   [[nodiscard]] static Result<std::unique_ptr<CaptureFile>> open(const std::string& path,
                                                                  std::size_t buffer_bytes);
 
-  // true: `out` is the next packet, valid until the next call. false: the end. An Error (runtime,
-  // naming file and packet) is final.
+  // true: `out` is the next packet, valid until the next call. false: the end, also when a signal
+  // interrupted the reading. An Error (runtime, naming file and packet) is final.
   [[nodiscard]] Result<bool> next(CaptureRecord& out);
 
   // 0 when it is not a regular file.

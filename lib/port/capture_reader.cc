@@ -259,6 +259,11 @@ const CaptureRecord* CaptureReader::next() {
   return nullptr;
 }
 
+bool CaptureReader::is_stream() const {
+  return std::any_of(impl_->inputs.begin(), impl_->inputs.end(),
+                     [](const Input& input) { return input.size == 0; });
+}
+
 const std::vector<Error>& CaptureReader::errors() const {
   return impl_->errors;
 }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <rte_mbuf.h>
 
 #include "base/time.h"
@@ -28,16 +30,17 @@ Result<std::unique_ptr<CaptureSource>> CaptureSource::create(
 }
 
 CaptureSource::CaptureSource(std::unique_ptr<CaptureReader> reader, rte_mempool* pool)
-    : Source(0), reader_(std::move(reader)), pool_(pool) {}
+    : Source(0), reader_(std::move(reader)), pool_(pool), stream_(reader_->is_stream()) {}
 
 CaptureSource::~CaptureSource() {
   rte_mempool_free(pool_);
 }
 
 std::uint16_t CaptureSource::receive(std::span<rte_mbuf*> burst) {
+  const std::size_t most = stream_ ? std::min<std::size_t>(burst.size(), 1) : burst.size();
   std::uint16_t count = 0;
   std::uint64_t bytes = 0;
-  while (count < burst.size() && !exhausted_) {
+  while (count < most && !exhausted_) {
     if (pending_ == nullptr) {
       pending_ = reader_->next();
       if (pending_ == nullptr) {

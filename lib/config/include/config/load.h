@@ -23,7 +23,7 @@ inline constexpr int kMaxDepth = 16;
 inline constexpr std::size_t kMaxPorts = 64;
 inline constexpr std::size_t kMaxEndpoints = 256;
 inline constexpr std::size_t kMaxSuppressions = 256;
-inline constexpr std::uint16_t kMaxWorkers = 128;
+inline constexpr std::uint16_t kMaxWorkers = 127;  // DPDK has 128 lcores; one is for control
 
 // A file that cannot be read is ErrorKind::config too, with the reason.
 [[nodiscard]] Result<Config> load_file(const std::string& path);
@@ -39,6 +39,11 @@ inline constexpr std::uint16_t kMaxWorkers = 128;
 
 // "127.0.0.1:39254": an IPv4 address and a port.
 [[nodiscard]] Result<ListenAddress> parse_listen_address(std::string_view text);
+
+// What the command line may say instead of the file, checked alike; returned unchanged. Errors say
+// what was expected.
+[[nodiscard]] Result<std::string> parse_ring_name(std::string_view text);
+[[nodiscard]] Result<std::string> parse_interface_name(std::string_view text);
 
 // Every key the file may have, as dotted paths in the file's order: "flow.key.vlan",
 // "ports[].name", …

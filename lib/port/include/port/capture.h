@@ -60,6 +60,9 @@ class CaptureReader {
   // what it held before is delivered, the Error is kept, the other files go on.
   [[nodiscard]] const CaptureRecord* next();
 
+  // Some input is a pipe, whose next packet may be long in coming.
+  [[nodiscard]] bool is_stream() const;
+
   // One per damaged file, naming file and packet; complete once next() has returned nullptr.
   [[nodiscard]] const std::vector<Error>& errors() const;
   [[nodiscard]] CaptureProgress progress() const;
@@ -71,8 +74,8 @@ class CaptureReader {
 };
 
 // The reader's packets copied into mbufs. Packets longer than an mbuf are chained. Not paced: as
-// fast as the worker asks. If the pool is empty (the caller still holds mbufs) receive() returns
-// fewer, and loses nothing.
+// fast as the worker asks; from a pipe one by one, so that none waits for others. If the pool is
+// empty (the caller still holds mbufs) receive() returns fewer, and loses nothing.
 class CaptureSource final : public Source {
  public:
   // EAL must be running and register_packet_meta() done. Fails (environment) without memory.
@@ -87,6 +90,7 @@ class CaptureSource final : public Source {
   void drop(std::span<rte_mbuf* const> burst) override { release(burst); }
   [[nodiscard]] bool exhausted() const override { return exhausted_; }
 
+  [[nodiscard]] bool is_stream() const { return stream_; }
   // After exhausted().
   [[nodiscard]] const std::vector<Error>& errors() const { return reader_->errors(); }
   // Any thread.
@@ -97,6 +101,7 @@ class CaptureSource final : public Source {
 
   std::unique_ptr<CaptureReader> reader_;
   rte_mempool* pool_;
+  bool stream_;
   const CaptureRecord* pending_ = nullptr;  // read but not yet copied: the pool was empty
   bool exhausted_ = false;
 };
