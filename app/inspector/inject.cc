@@ -309,6 +309,9 @@ Result<InjectionResult> Injector::test(bool (*stop)()) {
       result.alerts = alerts;
     }
   }
+  if (result.alerts == 0 && withdrawn_.load()) {
+    return fail(ErrorKind::runtime, "it stopped while the test was under way");
+  }
   return result;
 }
 
