@@ -1,4 +1,5 @@
 // Every packet ends in exactly one disposition, whatever it is, and goes back to its source.
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -248,6 +249,42 @@ TEST(Source, EachGetsItsOwnPacketsBack) {
   EXPECT_EQ(left.stats().released_packets.get(), 100u);
   EXPECT_EQ(right.stats().released_packets.get(), 100u);
   EXPECT_EQ(rig.disposed(), 200u);
+}
+
+// Asks the worker to stop once it has nothing left.
+class LastSource final : public port::Source {
+ public:
+  LastSource(ListSource& packets, std::atomic<bool>& stop)
+      : Source(0), packets_(packets), stop_(stop) {}
+  std::uint16_t receive(std::span<rte_mbuf*> burst) override {
+    stop_.store(packets_.exhausted());
+    return packets_.receive(burst);
+  }
+  void release(std::span<rte_mbuf* const> burst) override { packets_.release(burst); }
+  void drop(std::span<rte_mbuf* const> burst) override { packets_.release(burst); }
+
+ private:
+  ListSource& packets_;
+  std::atomic<bool>& stop_;
+};
+
+TEST(Run, PollsUntilItIsStoppedAndKeepsTime) {
+  ListSource packets;
+  for (int i = 0; i < 1000; ++i) {
+    packets.add(given(tcp_data("x").build()));
+  }
+  std::atomic<bool> stop{false};
+  LastSource source(packets, stop);
+  port::Source* const sources[] = {&source};
+  Rig rig;
+  rig.worker().run(sources, stop);
+  const WorkerCounters& counters = rig.worker().counters();
+  EXPECT_EQ(counters.packets.get(), 1000u);
+  EXPECT_EQ(rig.disposed(), 1000u);
+  EXPECT_GT(counters.busy_cycles.get(), 0u);
+  EXPECT_GE(counters.run_cycles.get(), counters.busy_cycles.get());
+  EXPECT_GT(counters.longest_loop_cycles.get(), 0u);
+  EXPECT_LE(counters.longest_loop_cycles.get(), counters.run_cycles.get());
 }
 
 }  // namespace

@@ -70,7 +70,8 @@ struct PacketContext {
   }
 };
 
-class Inspector {
+// On cache lines of its own, as are its counters: workers share none.
+class alignas(kCacheLine) Inspector {
  public:
   // `suppressions` and `findings` must outlive the inspector. Errors: environment (no memory for
   // the matcher or the arena).

@@ -56,7 +56,8 @@ struct Options {
   flow::Timeouts timeouts;
 };
 
-class Worker {
+// On cache lines of its own: another worker's counters may lie next to it.
+class alignas(kCacheLine) Worker {
  public:
   using FlowTable = flow::Table<detect::FlowState>;
 
