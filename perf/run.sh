@@ -64,7 +64,7 @@ if [ ${#profiles[@]} -eq 0 ]; then
 fi
 
 mkdir -p "$out"
-rm -f "$out"/*.json "$out"/results.md
+rm -f "$out"/pipeline-*.json "$out"/bench-*.json "$out"/results.json "$out"/results.md
 wrong=0
 for room in "${micro[@]}"; do
   echo "== bench-$room"
@@ -79,7 +79,7 @@ for profile in "${profiles[@]}"; do
   code=0
   "$build/perf/bench-pipeline" --trace "$trace" --rounds "$rounds" \
     --json "$out/pipeline-$profile.json" || code=$?
-  rm -f "$trace"
+  rm -f "$trace" "$trace.expected.json"
   case $code in
     0) ;;
     1) wrong=1 ;;
