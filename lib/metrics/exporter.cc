@@ -1,12 +1,15 @@
 #include "metrics/exporter.h"
 
 #include <arpa/inet.h>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <exception>
 #include <netinet/in.h>
 #include <string>
 #include <sys/socket.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -71,9 +74,24 @@ std::string advice(int error) {
   }
 }
 
+// Connects and goes away again.
+void knock(const IpAddress& address, std::uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) {
+    return;
+  }
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_port = htons(port);
+  where.sin_addr.s_addr = htonl(address.v4_host_order());
+  (void)connect(fd, reinterpret_cast<const sockaddr*>(&where), sizeof where);
+  close(fd);
+}
+
 }  // namespace
 
 struct Exporter::Server {
+  IpAddress address;
   std::shared_ptr<Bridge> bridge;
   std::unique_ptr<prometheus::Exposer> exposer;
 };
@@ -88,6 +106,7 @@ Result<std::unique_ptr<Exporter>> Exporter::start(const IpAddress& address, std:
   }
   const std::string where = address.to_string() + ":" + std::to_string(port);
   auto server = std::make_unique<Server>();
+  server->address = address;
   server->bridge = std::make_shared<Bridge>(std::move(registry));
   try {
     // With fewer threads a few idle connections keep every other client out.
@@ -108,6 +127,18 @@ Result<std::unique_ptr<Exporter>> Exporter::start(const IpAddress& address, std:
 Exporter::Exporter(std::unique_ptr<Server> server, std::uint16_t port)
     : server_(std::move(server)), port_(port) {}
 
-Exporter::~Exporter() = default;
+// Unless a client comes, the HTTP server looks only every two seconds whether it should stop.
+Exporter::~Exporter() {
+  std::atomic<bool> stopped{false};
+  std::thread waker([this, &stopped, address = server_->address] {
+    while (!stopped.load()) {
+      knock(address, port_);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  });
+  server_.reset();
+  stopped.store(true);
+  waker.join();
+}
 
 }  // namespace imds::metrics

@@ -3,7 +3,7 @@
 //
 // Four threads of its own, and a client has one second to send its request, so that idle
 // connections cannot keep Prometheus out for long. The destructor stops them, which
-// takes up to two seconds after a scrape; no collector runs after it.
+// idle clients can hold up for a second or two; no collector runs after it.
 #pragma once
 
 #include <cstdint>
