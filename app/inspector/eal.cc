@@ -274,10 +274,8 @@ Result<EalReport> start_eal(const EalOptions& options) {
   for (unsigned w = 0; w < cpus->size(); ++w) {
     report.worker_lcores.push_back(w + 1);
   }
-  // --read runs its one worker in the main thread.
-  const std::string lcores = options.offline
-                                 ? "0@" + std::to_string(sched_getcpu() < 0 ? 0 : sched_getcpu())
-                                 : lcore_map(*cpus, allowed);
+  // --read runs its one worker in the main thread, on whatever CPU is free.
+  const std::string lcores = lcore_map(options.offline ? std::vector<unsigned>() : *cpus, allowed);
   report.arguments = build_arguments(options, *hugepages, lcores);
   // EAL keeps pointers into its arguments.
   static std::vector<std::string> kept;

@@ -4,8 +4,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <boost/version.hpp>
 #include <rte_version.h>
@@ -54,6 +57,16 @@ int report(const Error& error) {
     std::fputs("imds-inspector --help lists the options\n", stderr);
   }
   return exit_code(error.kind);
+}
+
+// Started with a standard stream closed, the next file opened would take its place, and be
+// written to as if it were that.
+void open_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) {
+      std::abort();
+    }
+  }
 }
 
 void start_log(config::LogLevel level) {
@@ -136,6 +149,7 @@ bool stop_requested() {
 int main(int argc, char** argv) {
   using namespace imds::inspector;
   try {
+    open_standard_streams();
     // A reader of standard output that goes away is a failed write, and reported as such.
     std::signal(SIGPIPE, SIG_IGN);
     const auto line = parse_command_line(argc, argv);

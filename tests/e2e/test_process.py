@@ -23,7 +23,7 @@ RECORDING = harness.CAPTURES / "aws-cli-victim.pcap"
 QUIET = [{"name": "quiet", "device": "net_ring0"}]
 
 # A clean stop takes this long at most; a second is generous, a sanitised build is slow.
-STOP = 6 if "sanit" in str(harness.BUILD) or "asan" in str(harness.BUILD) else 2
+STOP = 8 if "sanit" in str(harness.BUILD) or "asan" in str(harness.BUILD) else 2
 
 
 def free_port():
@@ -101,6 +101,14 @@ def test_a_full_disk_is_a_failure_with_a_message(arguments):
                               stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == RUNTIME
     assert "standard output: No space left on device" in done.stderr
+
+
+def test_closed_standard_streams_are_not_mistaken_for_files(tmp_path):
+    metrics = tmp_path / "metrics"
+    done = run("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', INSPECTOR, "--read", SAMPLE,
+               "--metrics-text", metrics)
+    assert done.returncode == 0
+    assert metrics.read_text().startswith("# HELP")
 
 
 def test_metrics_that_cannot_be_written_are_a_failure(tmp_path):
