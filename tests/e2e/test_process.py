@@ -152,6 +152,13 @@ def test_reading_needs_no_privilege(tmp_path):
                               "--format", "ecs").stdout
 
 
+def test_unreadable_capture(tmp_path):
+    program, path, capture = readable_by_all(tmp_path)
+    capture.chmod(0)
+    message = complaint(unprivileged(program, "--config", path, "--read", capture), RUNTIME)
+    assert str(capture) in message and "Permission denied" in message
+
+
 def test_live_without_privilege_says_what_to_do(tmp_path):
     program, path, _ = readable_by_all(tmp_path)
     message = complaint(unprivileged(program, "--config", path, "--interface", "lo"), ENVIRONMENT)
