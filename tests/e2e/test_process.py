@@ -156,7 +156,7 @@ def test_unreadable_capture(tmp_path):
     program, path, capture = readable_by_all(tmp_path)
     capture.chmod(0)
     message = complaint(unprivileged(program, "--config", path, "--read", capture), RUNTIME)
-    assert str(capture) in message and "Permission denied" in message
+    assert str(capture) in message and "permission denied" in message
 
 
 def test_live_without_privilege_says_what_to_do(tmp_path):
