@@ -15,7 +15,8 @@ import sys
 
 DPDK_ROOMS = {"classify", "port", "pipeline"}
 DPDK_FOLDERS = ("app/inspector", "perf", "tests/unit/classify", "tests/unit/port",
-                "tests/unit/pipeline", "tests/support/include/support/eal.h")
+                "tests/unit/pipeline", "tests/unit/inspector",
+                "tests/support/include/support/eal.h")
 HYPERSCAN_ROOMS = {"match"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
