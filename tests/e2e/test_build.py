@@ -1,5 +1,7 @@
 """The build keeps the order of the rooms; the structure check finds what the build cannot."""
 
+import json
+import re
 import shutil
 
 import pytest
@@ -60,6 +62,17 @@ def test_words_in_comments_and_names_are_no_violation(copy):
         "void f(char* b) { std::snprintf(b, 1, text); }\nvoid g() { on_exit_hook(); }\n"
     )
     assert check(copy).returncode == 0
+
+
+def test_the_chosen_instruction_set_has_the_last_word():
+    """DPDK brings a -march of its own; of several, the compiler takes the last."""
+    options = json.loads((harness.BUILD / "meson-info/intro-buildoptions.json").read_text())
+    chosen = next(o["value"] for o in options if o["name"] == "march")
+    commands = json.loads((harness.BUILD / "compile_commands.json").read_text())
+    compiled = [c for c in commands if c["file"].endswith(".cc")]
+    assert compiled
+    for command in compiled:
+        assert re.findall(r"-march=(\S+)", command["command"])[-1] == chosen, command["file"]
 
 
 def test_dependencies_are_listed_without_installing():
