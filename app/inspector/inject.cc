@@ -1,5 +1,6 @@
 #include "inject.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -133,8 +134,7 @@ void write_frame(rte_mbuf* packet, const Segment& segment, const IpAddress& endp
       rte_cpu_to_be_16(endpoint.is_v4() ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
   char* const ip = bytes + sizeof(rte_ether_hdr);
   auto& tcp = *reinterpret_cast<rte_tcp_hdr*>(ip + ip_bytes);
-  std::memcpy(bytes + size - segment.payload.size(), segment.payload.data(),
-              segment.payload.size());
+  std::copy(segment.payload.begin(), segment.payload.end(), bytes + size - segment.payload.size());
   const Addresses to = addresses_of(segment, endpoint, client_port);
   write_tcp(tcp, segment, to);
   const auto transport = static_cast<std::uint16_t>(transport_bytes);
