@@ -15,6 +15,12 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(skip)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind():
+    yield
+    harness.forget_all()
+
+
 @pytest.fixture
 def owned():
     """owned(object) -> object, closed after the test, last first."""

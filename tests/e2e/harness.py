@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -317,6 +318,25 @@ def port(name, interface, driver="af_packet", **more):
     return dict({"name": name, "interface": interface, "driver": driver}, **more)
 
 
+_configured = []
+
+
+def forget_dpdk(file_prefix):
+    """Removes the folder that EAL leaves behind."""
+    for runtime in ("/var/run/dpdk", "/tmp/dpdk"):
+        shutil.rmtree(os.path.join(runtime, file_prefix), ignore_errors=True)
+
+
+def forget_all():
+    """Removes what inspectors leave, by design (the ring) or by EAL's habit, for every
+    configuration made here."""
+    for config in _configured:
+        with contextlib.suppress(OSError):
+            os.unlink("/dev/shm" + config["alerts"]["ring"]["name"])
+        forget_dpdk(config["eal"]["file_prefix"])
+    _configured.clear()
+
+
 def live_config(folder, ports, **sections):
     """Writes a configuration for a live run on ordinary memory; returns its path and its dict.
 
@@ -343,6 +363,7 @@ def live_config(folder, ports, **sections):
             config[section] = value
     path = pathlib.Path(folder) / ("inspector-%s.yaml" % unique)
     path.write_text(yaml.safe_dump(config, sort_keys=False))
+    _configured.append(config)
     return path, config
 
 
@@ -365,20 +386,16 @@ class Inspector(Program):
     def _running(self):
         assert self.alive(), "the inspector ended: " + self.stdout + self.stderr
         try:
-            return self.metrics().sum("imds_inspector_worker_run_seconds_total") > 0
+            status, body = http_get(self.metrics_port, "/metrics", self.namespace)
         except (OSError, http.client.HTTPException):
             return False
+        # The server listens a moment before it knows the page.
+        return status == 200 and Metrics(body).sum("imds_inspector_worker_run_seconds_total") > 0
 
     def metrics(self):
         status, body = http_get(self.metrics_port, "/metrics", self.namespace)
         assert status == 200
         return Metrics(body)
-
-    def close(self):
-        super().close()
-        # A killed inspector leaves its ring on purpose; the test has no more use for it.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink("/dev/shm" + self.ring)
 
 
 class Follower(Program):

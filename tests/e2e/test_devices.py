@@ -31,10 +31,11 @@ class Testpmd:
     __test__ = False  # for pytest: its name only looks like a test's
 
     def __init__(self, capture, memif_socket):
+        self.prefix = "e2e-" + uuid.uuid4().hex[:8]
         self.process = subprocess.Popen(
             [
                 "dpdk-testpmd", "--no-huge", "--no-pci", "-m", "256",
-                "--file-prefix", "e2e-" + uuid.uuid4().hex[:8],
+                "--file-prefix", self.prefix,
                 "--lcores", "0@0,1@%d" % ((os.cpu_count() or 1) - 1),
                 "--vdev", "net_pcap0,rx_pcap=%s" % capture,
                 "--vdev", "net_memif0,role=client,id=0,socket-abstract=no,socket=%s" % memif_socket,
@@ -59,6 +60,7 @@ class Testpmd:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()
+        harness.forget_dpdk(self.prefix)
 
 
 def test_memif_from_another_dpdk_process(start_inspector, follow, owned, tmp_path):
