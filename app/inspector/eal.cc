@@ -231,6 +231,10 @@ std::vector<std::string> build_arguments(const EalOptions& options, bool hugepag
 
 }  // namespace
 
+std::size_t memory_mib(std::size_t limit_mib, std::uint64_t needed_bytes) {
+  return limit_mib > 0 ? limit_mib : static_cast<std::size_t>(needed_bytes >> 20) + 1;
+}
+
 std::size_t free_hugepage_mib() {
   std::size_t kib = 0;
   std::error_code error;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,9 @@ struct EalReport {
 // To be called when the program ends: DPDK's threads go on, but must not reach a log that is being
 // taken down.
 void close_eal_log();
+
+// For EalOptions::memory_mib: the configured limit, or, where that is 0, room for so many bytes.
+[[nodiscard]] std::size_t memory_mib(std::size_t limit_mib, std::uint64_t needed_bytes);
 
 // Free hugepages of all sizes, in MiB.
 [[nodiscard]] std::size_t free_hugepage_mib();

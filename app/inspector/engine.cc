@@ -139,20 +139,4 @@ Result<std::unique_ptr<Engine>> Engine::create(const Settings& settings,
   return engine;
 }
 
-std::uint64_t Engine::packets() const {
-  std::uint64_t sum = 0;
-  for (const auto& worker : workers_) {
-    sum += worker->counters().packets.get();
-  }
-  return sum;
-}
-
-std::uint64_t Engine::findings_lost() const {
-  std::uint64_t sum = 0;
-  for (const auto& worker : workers_) {
-    sum += worker->inspector().counters().findings_lost.get();
-  }
-  return sum;
-}
-
 }  // namespace imds::inspector

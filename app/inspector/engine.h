@@ -47,13 +47,8 @@ class Engine {
   [[nodiscard]] story::Story& story() { return *story_; }
   [[nodiscard]] const story::Story& story() const { return *story_; }
   [[nodiscard]] const rules::RuleSet& rules() const { return *rules_; }
-  [[nodiscard]] const classify::Classifier& classifier() const { return *classifier_; }
   [[nodiscard]] const classify::SuppressionSet& suppressions() const { return suppressions_; }
   [[nodiscard]] const std::vector<std::string>& port_names() const { return port_names_; }
-
-  // Sums over all workers, safe at any time.
-  [[nodiscard]] std::uint64_t packets() const;
-  [[nodiscard]] std::uint64_t findings_lost() const;
 
  private:
   Engine() = default;

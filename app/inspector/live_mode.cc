@@ -91,8 +91,7 @@ Result<EalReport> start_live_eal(const config::Config& config, const port::EalNe
   eal.extra_arguments = config.eal.extra_arguments;
   const std::uint64_t bytes =
       needs.memory_bytes + table_bytes + InjectSource::required_memory_bytes() + kEalOverheadBytes;
-  eal.memory_mib = config.memory.limit_mib > 0 ? config.memory.limit_mib
-                                               : static_cast<std::size_t>(bytes >> 20) + 1;
+  eal.memory_mib = memory_mib(config.memory.limit_mib, bytes);
   switch (config.memory.hugepages) {
     case config::HugePages::automatic:
       eal.hugepages = needs.hugepages ? HugepageUse::required : HugepageUse::automatic;

@@ -29,8 +29,7 @@ Status start_offline_eal(const Settings& settings, const rules::RuleSet& rules) 
   eal.offline = true;
   const std::uint64_t bytes = Engine::estimate_memory_bytes(settings, rules) +
                               port::CaptureSource::required_memory_bytes() + kEalOverheadBytes;
-  eal.memory_mib = settings.config.memory.limit_mib > 0 ? settings.config.memory.limit_mib
-                                                        : static_cast<std::size_t>(bytes >> 20) + 1;
+  eal.memory_mib = memory_mib(settings.config.memory.limit_mib, bytes);
   eal.extra_arguments = settings.config.eal.extra_arguments;
   auto started = start_eal(eal);
   if (!started) {
