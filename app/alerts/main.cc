@@ -2,6 +2,7 @@
 #include <string>
 
 #include "alert/imds_alert_ring.h"
+#include "base/exit_code.h"
 #include "command_line.h"
 #include "commands.h"
 #include "config/load.h"
@@ -9,20 +10,6 @@
 
 namespace imds::alerts {
 namespace {
-
-int exit_code(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::runtime:
-      return 1;
-    case ErrorKind::usage:
-      return 2;
-    case ErrorKind::config:
-      return 3;
-    case ErrorKind::environment:
-      return 4;
-  }
-  return 1;
-}
 
 int report(const Error& error) {
   note(error.to_string());

@@ -16,6 +16,7 @@
 #include <spdlog/spdlog.h>
 
 #include "alert/imds_alert_ring.h"
+#include "base/exit_code.h"
 #include "build_config.h"
 #include "command_line.h"
 #include "eal.h"
@@ -35,20 +36,6 @@ void note_stop(int) {
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
   stop.store(true);
-}
-
-int exit_code(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::runtime:
-      return 1;
-    case ErrorKind::usage:
-      return 2;
-    case ErrorKind::config:
-      return 3;
-    case ErrorKind::environment:
-      return 4;
-  }
-  return 1;
 }
 
 int report(const Error& error) {
