@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/secret_parameters.h"
 #include "base/text.h"
 
 namespace imds::alert {
@@ -251,36 +252,7 @@ std::string_view read_name(const Text& text, std::size_t from, std::size_t to,
 }  // namespace
 
 std::vector<std::string> RedactionOptions::default_query_parameters() {
-  return {
-      "token",
-      "access_token",
-      "refresh_token",
-      "id_token",
-      "session_token",
-      "auth",
-      "authorization",
-      "jwt",
-      "x-amz-security-token",
-      "x-amz-signature",
-      "x-amz-credential",
-      "x-aws-ec2-metadata-token",
-      "aws_secret_access_key",
-      "secretaccesskey",
-      "secret",
-      "client_secret",
-      "password",
-      "passwd",
-      "pwd",
-      "passphrase",
-      "credential",
-      "credentials",
-      "api_key",
-      "apikey",
-      "api-key",
-      "key",
-      "sig",
-      "signature",
-  };
+  return default_secret_parameters();
 }
 
 Redactor::Redactor(const RedactionOptions& options) {

@@ -1,5 +1,6 @@
 #include "config/config.h"
 
+#include "base/secret_parameters.h"
 #include "names.h"
 
 namespace imds::config {
@@ -29,34 +30,7 @@ std::string Warning::to_string() const {
 }
 
 std::vector<std::string> default_redacted_parameters() {
-  return {"token",
-          "access_token",
-          "refresh_token",
-          "id_token",
-          "session_token",
-          "auth",
-          "authorization",
-          "jwt",
-          "x-amz-security-token",
-          "x-amz-signature",
-          "x-amz-credential",
-          "x-aws-ec2-metadata-token",
-          "aws_secret_access_key",
-          "secretaccesskey",
-          "secret",
-          "client_secret",
-          "password",
-          "passwd",
-          "pwd",
-          "passphrase",
-          "credential",
-          "credentials",
-          "api_key",
-          "apikey",
-          "api-key",
-          "key",
-          "sig",
-          "signature"};
+  return default_secret_parameters();
 }
 
 std::vector<Endpoint> default_endpoints() {
