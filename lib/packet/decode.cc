@@ -71,12 +71,18 @@ void clear(PacketView& view) {
   clear_chunks(&view, std::make_index_sequence<sizeof(PacketView) / kChunk>{});
 }
 
+void walk_from(Walk& walk, Layer layer) {
+  while (layer != Layer::done) {
+    layer = step(walk, layer);
+  }
+}
+
 }  // namespace
 
-void decode(ByteSpan frame, const FrameInfo& info, PacketView& out) {
+void decode(ByteSpan frame, const FrameInfo& info, const DecodeOptions& options, PacketView& out) {
   clear(out);
   out.time = info.time;
-  Walk walk{out, frame};
+  Walk walk{out, options, frame};
   if (info.original_length > frame.size()) {
     walk.missing = info.original_length - static_cast<std::uint32_t>(frame.size());
     out.truncated = true;
@@ -84,10 +90,25 @@ void decode(ByteSpan frame, const FrameInfo& info, PacketView& out) {
   if (info.stripped_vlan >= 0) {
     push_tag(walk, static_cast<std::uint16_t>(info.stripped_vlan));
   }
-  Layer layer = first_layer(walk, info.link);
-  while (layer != Layer::done) {
-    layer = step(walk, layer);
-  }
+  walk_from(walk, first_layer(walk, info.link));
+}
+
+void decode(ByteSpan frame, const FrameInfo& info, PacketView& out) {
+  static constexpr DecodeOptions kDefaults;
+  decode(frame, info, kDefaults, out);
+}
+
+void decode_datagram(ByteSpan datagram, const PacketView& fragment, const DecodeOptions& options,
+                     PacketView& out) {
+  clear(out);
+  out.time = fragment.time;
+  out.source_mac = fragment.source_mac;
+  out.destination_mac = fragment.destination_mac;
+  out.vlan = fragment.vlan;
+  out.tunnel = fragment.tunnel;
+  out.vni = fragment.vni;
+  Walk walk{out, options, datagram};
+  walk_from(walk, Layer::raw_ip);
 }
 
 }  // namespace imds::packet

@@ -7,8 +7,12 @@ namespace imds::packet {
 
 inline constexpr std::size_t kIpv4Size = 20;
 inline constexpr std::size_t kIpv6Size = 40;
-inline constexpr std::uint16_t kIpv4FragmentMask = 0x3fff;  // more-fragments flag and offset
-inline constexpr std::uint16_t kIpv6FragmentMask = 0xfff9;
+inline constexpr std::uint16_t kIpv4MoreFragments = 0x2000;
+inline constexpr std::uint16_t kIpv4OffsetMask = 0x1fff;  // in units of 8 bytes
+inline constexpr std::uint16_t kIpv4FragmentMask = kIpv4MoreFragments | kIpv4OffsetMask;
+inline constexpr std::uint16_t kIpv6MoreFragments = 0x0001;
+inline constexpr std::uint16_t kIpv6OffsetMask = 0xfff8;
+inline constexpr std::uint16_t kIpv6FragmentMask = kIpv6MoreFragments | kIpv6OffsetMask;
 
 // Bare IP: the version field tells; anything but 6 is left for decode_ipv4 to refuse.
 inline Layer decode_raw_ip(Walk& w) {
@@ -54,6 +58,15 @@ inline Layer stop_in_extension(Walk& w, std::size_t needed) {
                                         : DecodeReason::ipv6_extension_truncated);
 }
 
+// The rest of a fragment is its share of the datagram, whatever it holds.
+inline Layer stop_at_fragment(Walk& w, std::size_t header_size) {
+  w.view.fragment.header_size = static_cast<std::uint16_t>(header_size);
+  w.view.is_fragment = true;
+  w.view.payload = w.rest;
+  w.view.payload_length = static_cast<std::uint32_t>(w.sent());
+  return w.stop(DecodeReason::ip_fragment);
+}
+
 inline Layer decode_extensions(Walk& w) {
   constexpr std::size_t kLeastSize = 8;
   for (unsigned count = 0; is_extension(w.view.protocol, w.view.source.is_v6()); ++count) {
@@ -71,9 +84,14 @@ inline Layer decode_extensions(Walk& w) {
         w.view.protocol == static_cast<std::uint8_t>(IpProtocol::fragment);
     w.view.protocol = w.at()[0];
     // An atomic fragment (RFC 6946) is a whole packet.
-    if (is_fragment_header && (load_be16(w.at() + 2) & kIpv6FragmentMask) != 0) {
-      w.view.is_fragment = true;
-      return w.stop(DecodeReason::ip_fragment);
+    const std::uint16_t position = is_fragment_header ? load_be16(w.at() + 2) : 0;
+    if ((position & kIpv6FragmentMask) != 0) {
+      const auto header_size = static_cast<std::size_t>(w.at() - w.view.network.data());
+      w.view.fragment.id = load_be32(w.at() + 4);
+      w.view.fragment.offset = position & kIpv6OffsetMask;
+      w.view.fragment.more = (position & kIpv6MoreFragments) != 0;
+      w.consume(size);
+      return stop_at_fragment(w, header_size);
     }
     w.consume(size);
   }
@@ -115,11 +133,14 @@ inline Layer decode_ipv4(Walk& w) {
   view.protocol = header[9];
   set_address(view.source, AddressFamily::ipv4, header + 12);
   set_address(view.destination, AddressFamily::ipv4, header + 16);
-  if ((load_be16(header + 6) & kIpv4FragmentMask) != 0) [[unlikely]] {
-    view.is_fragment = true;
-    return w.stop(DecodeReason::ip_fragment);
-  }
+  const std::uint16_t position = load_be16(header + 6);
   w.consume(header_size);
+  if ((position & kIpv4FragmentMask) != 0) [[unlikely]] {
+    view.fragment.id = load_be16(header + 4);
+    view.fragment.offset = static_cast<std::uint16_t>((position & kIpv4OffsetMask) * 8);
+    view.fragment.more = (position & kIpv4MoreFragments) != 0;
+    return stop_at_fragment(w, header_size);
+  }
   return is_extension(view.protocol, false) ? decode_extensions(w) : Layer::transport;
 }
 

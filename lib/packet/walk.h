@@ -26,6 +26,7 @@ enum class Layer : std::uint8_t {
 
 struct Walk {
   PacketView& view;
+  const DecodeOptions& options;
   ByteSpan rest;              // not yet decoded, bounded by every length seen so far
   std::uint32_t missing = 0;  // bytes of the packet beyond `rest` that were cut away
   std::uint8_t tags = 0;      // VLAN tags peeled, priority tags included

@@ -111,7 +111,10 @@ TEST(Ipv4, FragmentsKeepAddressesAndBytes) {
     EXPECT_EQ(d.view.destination.to_string(), "169.254.169.254");
     EXPECT_TRUE(d.view.is(IpProtocol::tcp));
     EXPECT_EQ(d.view.source_port, 0);
-    EXPECT_TRUE(d.view.payload.empty());
+    EXPECT_EQ(d.view.fragment.offset, offset);
+    EXPECT_EQ(d.view.fragment.more, more);
+    EXPECT_EQ(d.view.fragment.header_size, 20u);
+    EXPECT_EQ(d.view.payload.size(), 20u + 5);
     EXPECT_EQ(d.view.network.size(), 20u + 20 + 5);
   }
   EXPECT_FALSE(decoded(v4().ipv4_fragment(0, false).tcp(1, 80)).view.is_fragment);

@@ -16,6 +16,7 @@
 // - a UDP length beyond its IP packet: `udp_length`; every host drops it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "base/address.h"
@@ -42,8 +43,32 @@ inline constexpr unsigned kMaxVlanDepth = kMaxVlanTags;
 // `ipv6_extension_too_deep`.
 inline constexpr unsigned kMaxIpv6Extensions = 64;
 
+// UDP ports that announce a tunnel, on either end of a datagram. 0: an unused place.
+inline constexpr std::size_t kMaxTunnelPorts = 4;
+struct TunnelPorts {
+  std::array<std::uint16_t, kMaxTunnelPorts> vxlan = {4789, 8472};
+  std::array<std::uint16_t, kMaxTunnelPorts> vxlan_gpe = {4790};
+  std::array<std::uint16_t, kMaxTunnelPorts> geneve = {6081};
+  std::array<std::uint16_t, kMaxTunnelPorts> teredo = {3544};
+  std::array<std::uint16_t, kMaxTunnelPorts> gtp_u = {2152};
+  std::array<std::uint16_t, kMaxTunnelPorts> l2tp = {1701};
+};
+
+struct DecodeOptions {
+  TunnelPorts ports;
+  // Encapsulations peeled from one packet before it stops with `tunnel_too_deep`; ≤ kMaxTunnels.
+  std::uint8_t max_tunnels = 4;
+};
+
 // Overwrites every field of `out`. `out` views into `frame`.
+void decode(ByteSpan frame, const FrameInfo& info, const DecodeOptions& options, PacketView& out);
 void decode(ByteSpan frame, const FrameInfo& info, PacketView& out);
+
+// An IP datagram put together from fragments, as if it had come in place of `fragment`: link
+// layer, tags and tunnel of `out` are the fragment's. `out` views into `datagram`; it must not be
+// `fragment` itself. A fragment inside is decoded like any other.
+void decode_datagram(ByteSpan datagram, const PacketView& fragment, const DecodeOptions& options,
+                     PacketView& out);
 
 // An ARP message for IPv4 over Ethernet (RFC 826, RFC 5227).
 struct ArpView {

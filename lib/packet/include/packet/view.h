@@ -10,6 +10,7 @@
 #include "base/cursor.h"
 #include "base/reasons.h"
 #include "base/time.h"
+#include "base/tunnel.h"
 
 namespace imds::packet {
 
@@ -80,10 +81,21 @@ struct TcpFields {
   [[nodiscard]] bool has(std::uint8_t mask) const { return (flags & mask) == mask; }
 };
 
+// Where a fragment belongs in its datagram (RFC 791, 3.2; RFC 8200, 4.5).
+struct FragmentFields {
+  std::uint32_t id = 0;
+  std::uint16_t offset = 0;  // bytes
+  bool more = false;
+  // Bytes of `network` in front of the fragment's data that belong to every fragment: the IPv4
+  // header, or the IPv6 header and extension headers before the fragment header.
+  std::uint16_t header_size = 0;
+};
+
 struct alignas(16) PacketView {
   // How far decoding came. With `reason` none, every field of the layers below is set; otherwise
-  // the layers decoded before the stop are, and payload is empty. A header that misses bytes which
-  // the capture cut away is `capture_truncated`; one that the sender cut is its own reason.
+  // the layers decoded before the stop are, and payload is empty unless it is a fragment. A header
+  // that misses bytes which the capture cut away is `capture_truncated`; one that the sender cut is
+  // its own reason.
   DecodeReason reason = DecodeReason::none;
   // Something wrong that did not stop the decoder, counted beside `reason`; `none` if all is well.
   DecodeReason anomaly = DecodeReason::none;
@@ -108,9 +120,16 @@ struct alignas(16) PacketView {
   // stopped before.
   ByteSpan network;
 
-  // Tunnels: VXLAN/GENEVE network identifier, 0 without one; layers peeled.
+  // Encapsulations peeled on the way to the innermost packet, which all other fields describe:
+  // addresses, ttl and network are of its IP header, the MACs of the innermost Ethernet frame, and
+  // `vlan` lists the tags of all frames, outermost first.
+  Tunnel tunnel;
+  // Virtual network the innermost packet belongs to: VXLAN, GENEVE or NVGRE identifier, 0 without
+  // one. Unlike tunnel ids that differ per direction it is part of a flow's name.
   std::uint32_t vni = 0;
-  std::uint8_t tunnel_depth = 0;
+
+  // With is_fragment; see also `payload`.
+  FragmentFields fragment;
 
   // Transport layer. Ports are host order; 0 for protocols without ports. For ICMP, icmp_type and
   // icmp_code are set.
@@ -120,7 +139,7 @@ struct alignas(16) PacketView {
   std::uint8_t icmp_type = 0;
   std::uint8_t icmp_code = 0;
   // After the TCP or UDP header, or after type, code and checksum of ICMP; bounded by the IP and
-  // UDP lengths (no Ethernet padding).
+  // UDP lengths (no Ethernet padding). Of a fragment: its part of the datagram.
   ByteSpan payload;
   // The payload's size by the headers, ≥ payload.size(); larger only where `truncated`.
   std::uint32_t payload_length = 0;
