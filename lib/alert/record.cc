@@ -18,6 +18,8 @@ static_assert(int{IMDS_ALERT_DIRECTION_GUESSED} == int{event::kDirectionGuessed}
 static_assert(int{IMDS_ALERT_MID_STREAM} == int{event::kMidStream});
 static_assert(int{IMDS_ALERT_RESPONSES_ONLY} == int{event::kResponsesOnly});
 static_assert(int{IMDS_ALERT_CAPTURE_TRUNCATED} == int{event::kCaptureTruncated});
+static_assert(int{IMDS_ALERT_STREAM_GAP} == int{event::kStreamGap});
+static_assert(int{IMDS_ALERT_SECOND_READING} == int{event::kSecondReading});
 static_assert(sizeof(imds_alert_record::vlans) == sizeof(event::Finding::vlans));
 
 // The namespace of alert ids; drawn at random once, never to change.

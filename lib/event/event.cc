@@ -11,11 +11,13 @@ constexpr std::array<std::string_view, kEventTypeCount> kEventNames{
     "fragment_overlap", "responder",    "address_claim", "token_issued", "credentials_delivered",
 };
 
-constexpr std::array<VisibilityName, 4> kVisibilityNames{{
+constexpr std::array<VisibilityName, 6> kVisibilityNames{{
     {kDirectionGuessed, "direction_guessed"},
     {kMidStream, "mid_stream"},
     {kResponsesOnly, "responses_only"},
     {kCaptureTruncated, "capture_truncated"},
+    {kStreamGap, "stream_gap"},
+    {kSecondReading, "second_reading"},
 }};
 
 constexpr std::size_t all_visibility_names_size() {

@@ -196,7 +196,8 @@ TEST(ValueOf, VisibilityNamesEveryBit) {
   EXPECT_EQ(get(event, FieldId::imds_visibility).text.raw, "mid_stream");
   event.flow.visibility = 0xff;
   EXPECT_EQ(get(event, FieldId::imds_visibility).text.raw,
-            "direction_guessed,mid_stream,responses_only,capture_truncated");
+            "direction_guessed,mid_stream,responses_only,capture_truncated,stream_gap,"
+            "second_reading");
 }
 
 TEST(ValueOf, CarriesOnlyWhatTheDescriptionSays) {

@@ -212,7 +212,7 @@ event::Event Generator::event(event::EventType type) {
   for (std::uint16_t& vlan : out.flow.vlans) {
     vlan = static_cast<std::uint16_t>(below(6));
   }
-  out.flow.visibility = static_cast<std::uint8_t>(below(16));
+  out.flow.visibility = static_cast<std::uint8_t>(below(64));
   out.flow.endpoint = maybe("ab", 50);
   if (type == event::EventType::raw_match) {
     out.raw = keep(text(16));

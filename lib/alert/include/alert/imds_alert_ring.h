@@ -52,7 +52,7 @@ extern "C" {
 #define IMDS_ALERT_RING_NAME "/imds-inspector"
 #define IMDS_ALERT_RING_MAGIC UINT64_C(0x474e495253444d49) /* "IMDSRING", little endian */
 #define IMDS_ALERT_RING_ABI_MAJOR 1
-#define IMDS_ALERT_RING_ABI_MINOR 0
+#define IMDS_ALERT_RING_ABI_MINOR 1
 #define IMDS_ALERT_RECORD_SIZE 4096
 #define IMDS_ALERT_SEQUENCE_WRITING UINT64_MAX
 
@@ -132,7 +132,9 @@ enum imds_alert_visibility {
   IMDS_ALERT_DIRECTION_GUESSED = 0x01,
   IMDS_ALERT_MID_STREAM = 0x02,
   IMDS_ALERT_RESPONSES_ONLY = 0x04,
-  IMDS_ALERT_CAPTURE_TRUNCATED = 0x08
+  IMDS_ALERT_CAPTURE_TRUNCATED = 0x08,
+  IMDS_ALERT_STREAM_GAP = 0x10,    /* since ABI 1.1 */
+  IMDS_ALERT_SECOND_READING = 0x20 /* since ABI 1.1 */
 };
 
 /* Bits of imds_alert_record.truncated: fields that were longer than their capacity and keep their

@@ -43,6 +43,8 @@ enum Visibility : std::uint8_t {
   kMidStream = 0x02,         // the flow's beginning was not seen
   kResponsesOnly = 0x04,     // only the server's packets were seen so far
   kCaptureTruncated = 0x08,  // the capture cut the packet
+  kStreamGap = 0x10,         // bytes of the stream are missing before or inside what was judged
+  kSecondReading = 0x20,     // found only in the second reading of conflicting bytes
 };
 
 struct VisibilityName {
@@ -116,7 +118,7 @@ struct FieldValue {
 // `scratch` (the caller's) backs text that does not stand in the packet: a MAC, visibility names.
 // It must outlive the value and serves one value at a time.
 struct FieldScratch {
-  std::array<char, 64> bytes{};
+  std::array<char, 160> bytes;
 };
 // What the event says about a field; `absent` where it says nothing. Never allocates.
 // - In raw_match the stream's bytes stand for `url` and `request_headers` too; only `contains`
