@@ -7,8 +7,9 @@ namespace imds::event {
 namespace {
 
 constexpr std::array<std::string_view, kEventTypeCount> kEventNames{
-    "connection",       "http_request", "http_response", "raw_match",    "tcp_overlap_conflict",
-    "fragment_overlap", "responder",    "address_claim", "token_issued", "credentials_delivered",
+    "connection",           "http_request",          "http_response",    "raw_match",
+    "tcp_overlap_conflict", "fragment_overlap",      "responder",        "address_claim",
+    "token_issued",         "credentials_delivered", "http2_mid_stream",
 };
 
 constexpr std::array<VisibilityName, 6> kVisibilityNames{{

@@ -42,6 +42,7 @@ TEST(EventType, EveryTypeHasItsOwnNameAndIsFoundByIt) {
   }
   EXPECT_EQ(name(EventType::credentials_delivered), "credentials_delivered");
   EXPECT_EQ(name(EventType::raw_match), "raw_match");
+  EXPECT_EQ(name(EventType::http2_mid_stream), "http2_mid_stream");
   EXPECT_EQ(event_type("Connection"), std::nullopt);
   EXPECT_EQ(event_type(""), std::nullopt);
 }

@@ -25,8 +25,9 @@ enum class EventType : std::uint8_t {
   address_claim,
   token_issued,
   credentials_delivered,
+  http2_mid_stream,  // HTTP/2 whose beginning was not seen, on a flow that touches an endpoint
 };
-inline constexpr std::size_t kEventTypeCount = 10;
+inline constexpr std::size_t kEventTypeCount = 11;
 
 // The value of `imds.event`: "connection", "http_request", …
 [[nodiscard]] std::string_view name(EventType type);
