@@ -56,6 +56,8 @@ struct PacketContext {
   const classify::AddressClass* destination = nullptr;
   std::uint16_t ingress_port = 0;
   bool is_test = false;
+  // Of a datagram whose fragments contradict each other: the reading in which later bytes win.
+  bool second_reading = false;
 
   // An endpoint, or an address some rule names as destination, on either side.
   [[nodiscard]] bool touches_watched() const {
@@ -86,6 +88,18 @@ class alignas(kCacheLine) Inspector {
   // The next packet of a flow, in the order received. `state` is fresh for a flow's first packet.
   void packet(const PacketContext& packet, flow::Direction direction, FlowState& state);
 
+  // Bytes that belong to no stream that could be followed (a fragment that could not be kept):
+  // scanned as they are for the rules' strings. Remembers nothing, so it may say things twice.
+  void scan_loose(const PacketContext& packet, ByteSpan bytes);
+
+  // `packet` is a fragment that says other bytes than one before it. Raises fragment_overlap; the
+  // caller sees to it that this happens once per datagram.
+  void report_fragment_overlap(const PacketContext& packet);
+
+  // Something went to or came from a watched address that will never be read (a datagram that
+  // stayed incomplete): raises `connection` unless `state`, its flow's, has. No payload is read.
+  void note_contact(const PacketContext& packet, flow::Direction direction, FlowState& state);
+
   // Before the flow's entry is reused: gives back buffers, judges one-sidedness.
   void end_flow(FlowState& state);
   // The same when state.has_unfinished_head(): judges those heads by what there is of them, as of
@@ -103,6 +117,8 @@ class alignas(kCacheLine) Inspector {
   [[nodiscard]] const flow::Arena& arena() const { return arena_; }
 
  private:
+  struct Passing;  // loose_scan.cc
+
   // One packet on its way through the functions below.
   struct Step {
     const PacketContext& packet;
