@@ -93,6 +93,9 @@ event::Event Inspector::base_event(const Step& step, event::EventType type) cons
   if (view.truncated) {
     event.flow.visibility |= event::kCaptureTruncated;
   }
+  if (step.packet.second_reading) {
+    event.flow.visibility |= event::kSecondReading;
+  }
   if (flow.endpoint < options_.endpoint_names.size()) {
     event.flow.endpoint = options_.endpoint_names[flow.endpoint];
   }

@@ -13,8 +13,8 @@ struct Inspector::Passing {
     flow.of_interest = packet.of_interest();
     flow.ingress_port = packet.ingress_port;
     flow.is_test = packet.is_test;
-    flow.endpoint = packet.destination->is_endpoint() ? packet.destination->endpoint
-                                                      : packet.source->endpoint;
+    flow.endpoint =
+        packet.destination->is_endpoint() ? packet.destination->endpoint : packet.source->endpoint;
   }
 };
 

@@ -90,6 +90,16 @@ class Bench {
     }
     return *this;
   }
+  // What is outside of any flow: `act` gets the inspector and the frame's context.
+  template <class Act>
+  Bench& loose(ByteSpan frame, Act&& act) {
+    packet::PacketView view;
+    packet::decode(frame, {}, view);
+    const classify::AddressClass source = class_of(view.source);
+    const classify::AddressClass destination = class_of(view.destination);
+    act(*inspector_, PacketContext{&view, &source, &destination, 0, false});
+    return *this;
+  }
   void end_all() {
     for (auto& [name, flow] : flows_) {
       end(name, flow);
