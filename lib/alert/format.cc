@@ -106,6 +106,24 @@ void put_network(Json& root, const imds_alert_record& record) {
   put(root, {"network", "community_id"}, record.community_id);
 }
 
+void put_tunnel(Json& imds, const imds_alert_tunnel& tunnel) {
+  if (tunnel.depth == 0) {
+    return;
+  }
+  Json& out = imds["tunnel"];
+  put(out, {"path"}, tunnel.path);
+  out["depth"] = tunnel.depth;
+  if (tunnel.has_id != 0) {
+    out["id"] = tunnel.id;
+  }
+  if (const IpAddress source = address_of(tunnel.source); source.is_set()) {
+    out["source"]["ip"] = source.to_string();
+  }
+  if (const IpAddress destination = address_of(tunnel.destination); destination.is_set()) {
+    out["destination"]["ip"] = destination.to_string();
+  }
+}
+
 void put_imds(Json& root, const imds_alert_record& record) {
   Json& imds = root["imds"];
   put(imds, {"event"}, record.event);
@@ -113,6 +131,7 @@ void put_imds(Json& root, const imds_alert_record& record) {
   if (record.visibility != 0) {
     imds["visibility"] = visibility_words(record);
   }
+  put_tunnel(imds, record.tunnel);
   if (has(record, IMDS_ALERT_IS_TEST)) {
     imds["test"] = true;
   }
@@ -188,6 +207,23 @@ Json eve_http(const imds_alert_record& record) {
   return http;
 }
 
+// Suricata's object of that name, with what it does not tell: the way there and the network's id.
+Json eve_tunnel(const imds_alert_tunnel& tunnel) {
+  Json out;
+  if (const IpAddress source = address_of(tunnel.source); source.is_set()) {
+    out["src_ip"] = source.to_string();
+  }
+  if (const IpAddress destination = address_of(tunnel.destination); destination.is_set()) {
+    out["dest_ip"] = destination.to_string();
+  }
+  out["depth"] = tunnel.depth;
+  put(out, {"path"}, tunnel.path);
+  if (tunnel.has_id != 0) {
+    out["id"] = tunnel.id;
+  }
+  return out;
+}
+
 // --- text for people ---
 
 constexpr std::string_view kReset = "\x1b[0m";
@@ -218,6 +254,23 @@ std::string peer_text(const imds_alert_record& record, const imds_alert_peer& pe
   return out;
 }
 
+// " via gre/vxlan 42 (10.0.0.1 > 10.0.0.2)"
+std::string tunnel_text(const imds_alert_tunnel& tunnel) {
+  if (tunnel.depth == 0) {
+    return {};
+  }
+  std::string out = " via " + escape_for_terminal(view(tunnel.path));
+  if (tunnel.has_id != 0) {
+    out += " " + std::to_string(tunnel.id);
+  }
+  const IpAddress source = address_of(tunnel.source);
+  const IpAddress destination = address_of(tunnel.destination);
+  if (source.is_set() && destination.is_set()) {
+    out += " (" + source.to_string() + " > " + destination.to_string() + ")";
+  }
+  return out;
+}
+
 template <typename Text>
 std::string shown(const imds_alert_record& record, const Text& text, imds_alert_truncated bit) {
   return escape_for_terminal(view(text)) + (is_cut(record, bit) ? "…" : "");
@@ -239,6 +292,7 @@ std::string first_line(const imds_alert_record& record, bool colour) {
   for (std::size_t i = 0; i < vlan_count(record); ++i) {
     out += (i == 0 ? " vlan " : ".") + std::to_string(record.vlans[i]);
   }
+  out += tunnel_text(record.tunnel);
   if (record.endpoint.length > 0) {
     out += " (" + shown(record, record.endpoint, IMDS_ALERT_CUT_ENDPOINT) + ")";
   }
@@ -324,6 +378,9 @@ std::string to_eve_json(const imds_alert_record& record) {
   }
   put(root, {"community_id"}, record.community_id);
   put(root, {"host"}, record.hostname);
+  if (record.tunnel.depth > 0) {
+    root["tunnel"] = eve_tunnel(record.tunnel);
+  }
   root["alert"] = eve_alert(record);
   if (Json http = eve_http(record); !http.empty()) {
     root["app_proto"] = "http";

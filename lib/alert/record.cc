@@ -21,6 +21,7 @@ static_assert(int{IMDS_ALERT_CAPTURE_TRUNCATED} == int{event::kCaptureTruncated}
 static_assert(int{IMDS_ALERT_STREAM_GAP} == int{event::kStreamGap});
 static_assert(int{IMDS_ALERT_SECOND_READING} == int{event::kSecondReading});
 static_assert(sizeof(imds_alert_record::vlans) == sizeof(event::Finding::vlans));
+static_assert(sizeof(imds_alert_text160::data) >= kMaxTunnelPathText);
 
 // The namespace of alert ids; drawn at random once, never to change.
 constexpr boost::uuids::uuid kIdNamespace = {{0x33, 0x8f, 0x2c, 0x48, 0x44, 0x78, 0x42, 0xb1, 0x87,
@@ -82,6 +83,24 @@ void set_peer(imds_alert_peer& out, const event::Peer& peer) {
   std::memcpy(out.mac, peer.mac.bytes.data(), sizeof out.mac);
 }
 
+void set_address(imds_alert_address& out, const IpAddress& address) {
+  std::memcpy(out.ip, address.bytes.data(), sizeof out.ip);
+  out.family = static_cast<std::uint8_t>(address.family);
+}
+
+void set_tunnel(imds_alert_tunnel& out, const Tunnel& tunnel) {
+  if (!tunnel.is_set()) {
+    return;
+  }
+  std::array<char, kMaxTunnelPathText> room;
+  assign(out.path, path_text(tunnel.path, room));
+  out.depth = static_cast<std::uint8_t>(std::min<std::size_t>(tunnel.path.count, kMaxTunnels));
+  out.has_id = tunnel.has_id ? 1 : 0;
+  out.id = tunnel.has_id ? tunnel.id : 0;
+  set_address(out.source, tunnel.source);
+  set_address(out.destination, tunnel.destination);
+}
+
 // Everything that tells this alert from any other, in a form that no machine or build changes.
 void set_id(imds_alert_record& record, const event::Finding& finding, const RuleFacts& rule) {
   std::string name;
@@ -104,6 +123,15 @@ void set_id(imds_alert_record& record, const event::Finding& finding, const Rule
     add_number(record.vlans[i]);
   }
   add_number(finding.ordinal);
+  // The same packet seen inside and outside a tunnel gives two alerts. No event's name begins with
+  // this byte, so that alerts without a tunnel have the id they always had.
+  if (record.tunnel.depth > 0) {
+    name.push_back('\1');
+    name += view(record.tunnel.path);
+    name.push_back('\0');
+    name.push_back(static_cast<char>(record.tunnel.has_id));
+    add_number(record.tunnel.id);
+  }
   name += event::name(finding.type);
   name.push_back('\0');
   name += rule.id;
@@ -118,8 +146,25 @@ bool fits(const Text& text) {
   return text.length <= sizeof text.data;
 }
 
-bool is_valid(const imds_alert_peer& peer) {
-  return peer.family == 0 || peer.family == 4 || peer.family == 6;
+bool is_family(std::uint8_t family) {
+  return family == 0 || family == 4 || family == 6;
+}
+
+bool is_valid(const imds_alert_tunnel& tunnel) {
+  return tunnel.depth <= kMaxTunnels && tunnel.has_id <= 1 && is_family(tunnel.source.family) &&
+         is_family(tunnel.destination.family) && fits(tunnel.path) &&
+         (tunnel.depth > 0) == (tunnel.path.length > 0);
+}
+
+IpAddress address_of_wire(const std::uint8_t* ip, std::uint8_t family) {
+  switch (family) {
+    case 4:
+      return IpAddress::v4_wire(ip);
+    case 6:
+      return IpAddress::v6_wire(ip);
+    default:
+      return {};
+  }
 }
 
 }  // namespace
@@ -140,6 +185,7 @@ void make_record(const event::Finding& finding, const RuleFacts& rule, const Obs
   std::copy_n(finding.vlans.begin(), out.vlan_count, out.vlans);
   set_peer(out.source, finding.source);
   set_peer(out.destination, finding.destination);
+  set_tunnel(out.tunnel, finding.tunnel);
 
   fill.set(out.rule_id, rule.id, IMDS_ALERT_CUT_RULE_ID);
   fill.set(out.rule_name, rule.name, IMDS_ALERT_CUT_RULE_NAME);
@@ -166,22 +212,20 @@ void make_record(const event::Finding& finding, const RuleFacts& rule, const Obs
 }
 
 bool is_valid(const imds_alert_record& r) {
-  return r.severity >= 1 && r.severity <= 5 && r.vlan_count <= 4 && is_valid(r.source) &&
-         is_valid(r.destination) && r.event.length > 0 && fits(r.event) && fits(r.rule_level) &&
-         fits(r.community_id) && fits(r.rule_id) && fits(r.rule_name) && fits(r.endpoint) &&
-         fits(r.http_method) && fits(r.http_version) && fits(r.url_original) && fits(r.url_path) &&
-         fits(r.url_domain) && fits(r.user_agent) && fits(r.hostname) && fits(r.interface_name);
+  return r.severity >= 1 && r.severity <= 5 && r.vlan_count <= 4 && is_family(r.source.family) &&
+         is_family(r.destination.family) && is_valid(r.tunnel) && r.event.length > 0 &&
+         fits(r.event) && fits(r.rule_level) && fits(r.community_id) && fits(r.rule_id) &&
+         fits(r.rule_name) && fits(r.endpoint) && fits(r.http_method) && fits(r.http_version) &&
+         fits(r.url_original) && fits(r.url_path) && fits(r.url_domain) && fits(r.user_agent) &&
+         fits(r.hostname) && fits(r.interface_name);
 }
 
 IpAddress address_of(const imds_alert_peer& peer) {
-  switch (peer.family) {
-    case 4:
-      return IpAddress::v4_wire(peer.ip);
-    case 6:
-      return IpAddress::v6_wire(peer.ip);
-    default:
-      return {};
-  }
+  return address_of_wire(peer.ip, peer.family);
+}
+
+IpAddress address_of(const imds_alert_address& address) {
+  return address_of_wire(address.ip, address.family);
 }
 
 std::string id_text(const imds_alert_record& record) {

@@ -83,6 +83,7 @@ event::Event Inspector::base_event(const Step& step, event::EventType type) cons
   event.flow.vlan_count = view.vlan.count;
   std::copy_n(view.vlan.ids.begin(), view.vlan.count, event.flow.vlans.begin());
   event.flow.ingress_port = step.packet.ingress_port;
+  event.flow.tunnel = view.tunnel;
   const bool is_tcp = view.is(packet::IpProtocol::tcp);
   if (is_tcp && !flow.saw_syn) {
     event.flow.visibility |= event::kMidStream;

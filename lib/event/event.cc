@@ -136,6 +136,15 @@ FieldValue visibility_value(std::uint8_t bits, FieldScratch& scratch) {
   return text_value({scratch.bytes.data(), static_cast<std::size_t>(out - scratch.bytes.data())});
 }
 
+FieldValue tunnel_id_value(const Tunnel& tunnel) {
+  FieldValue value;
+  if (tunnel.has_id) {
+    value.kind = FieldValue::Kind::number;
+    value.number = tunnel.id;
+  }
+  return value;
+}
+
 FieldValue non_empty(std::string_view text) {
   return text.empty() ? FieldValue{} : text_value(text);
 }
@@ -245,6 +254,14 @@ FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch) {
       return non_empty(flow.endpoint);
     case FieldId::imds_visibility:
       return visibility_value(flow.visibility, scratch);
+    case FieldId::imds_tunnel_path:
+      return non_empty(path_text(flow.tunnel.path, scratch.bytes));
+    case FieldId::imds_tunnel_id:
+      return tunnel_id_value(flow.tunnel);
+    case FieldId::imds_tunnel_source_ip:
+      return address_value(flow.tunnel.source);
+    case FieldId::imds_tunnel_destination_ip:
+      return address_value(flow.tunnel.destination);
   }
   return {};
 }

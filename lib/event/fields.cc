@@ -44,6 +44,10 @@ constexpr std::array<FieldDescription, kFieldCount> kFields{{
     {FieldId::raw, "imds.raw", FieldKind::text, kRaw},
     {FieldId::imds_endpoint, "imds.endpoint", FieldKind::text, kEvery},
     {FieldId::imds_visibility, "imds.visibility", FieldKind::text, kEvery},
+    {FieldId::imds_tunnel_path, "imds.tunnel.path", FieldKind::text, kEvery},
+    {FieldId::imds_tunnel_id, "imds.tunnel.id", FieldKind::number, kEvery},
+    {FieldId::imds_tunnel_source_ip, "imds.tunnel.source.ip", FieldKind::address, kEvery},
+    {FieldId::imds_tunnel_destination_ip, "imds.tunnel.destination.ip", FieldKind::address, kEvery},
 }};
 
 constexpr bool table_is_in_order() {

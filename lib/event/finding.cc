@@ -26,6 +26,7 @@ void fill(Finding& finding, const Event& event) {
   finding.vlan_count = static_cast<std::uint8_t>(std::min<std::size_t>(flow.vlan_count, kMaxVlans));
   finding.visibility = flow.visibility;
   finding.ingress_port = flow.ingress_port;
+  finding.tunnel = flow.tunnel;
   finding.endpoint.assign(flow.endpoint);
 
   const HttpRequestFields& http = event.http;

@@ -151,6 +151,10 @@ HeadKey head_key(const Atom& atom, std::size_t min_literal_bytes) {
     case Atom::Kind::text:
       return text_key(atom, min_literal_bytes);
     case Atom::Kind::prefix:
+      if (atom.field != FieldId::destination_ip && atom.field != FieldId::source_ip) {
+        key.why_not = "names an address outside the flow";
+        return key;
+      }
       key.kind = atom.field == FieldId::destination_ip ? HeadKey::Kind::destination
                                                        : HeadKey::Kind::source;
       key.cost = prefix_cost(atom.prefix);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/tunnel.h"
 #include "event/event.h"
 #include "pattern.h"
 
@@ -43,6 +44,8 @@ std::int64_t largest(FieldId field) {
       return 65535;
     case FieldId::network_vlan_id:
       return 4095;
+    case FieldId::imds_tunnel_id:
+      return std::numeric_limits<std::uint32_t>::max();
     default:
       return std::numeric_limits<std::int64_t>::max();
   }
@@ -139,6 +142,27 @@ Status check_visibility_name(const Context& context, const Node& node, std::stri
   return {};
 }
 
+// imds.tunnel.path, whole: every part is an encapsulation's name. What is right but deeper than the
+// decoder goes can never match either, but that is no slip of the pen.
+Status check_tunnel_path(const Context& context, const Node& node, std::string_view literal) {
+  std::vector<std::string_view> known;
+  for (std::size_t i = 1; i < kTunnelKindCount; ++i) {
+    known.push_back(name(static_cast<TunnelKind>(i)));
+  }
+  for (std::size_t start = 0; start <= literal.size();) {
+    const std::size_t end = std::min(literal.find('/', start), literal.size());
+    const std::string_view part = literal.substr(start, end - start);
+    if (std::none_of(known.begin(), known.end(),
+                     [&](std::string_view name) { return iequals(name, part); })) {
+      return context.error(node.position, in_quotes(literal) +
+                                              " is no path of tunnels such as gre/vxlan; " +
+                                              "encapsulations are " + joined(known));
+    }
+    start = end + 1;
+  }
+  return {};
+}
+
 // Hyphens (as ECS and Windows write) become the colons events have.
 Result<std::string> canonical_mac(const Context& context, const Node& node,
                                   std::string_view literal) {
@@ -189,6 +213,8 @@ Status settle_known_values(const Context& context, const FieldMatch& match, cons
       return check_event_name(context, node, *literal, events);
     case FieldId::imds_visibility:
       return check_visibility_name(context, node, *literal);
+    case FieldId::imds_tunnel_path:
+      return check_tunnel_path(context, node, *literal);
     case FieldId::source_mac:
     case FieldId::destination_mac: {
       Result<std::string> mac = canonical_mac(context, node, *literal);

@@ -75,6 +75,21 @@ TEST(EcsJson, VisibilityTestAndTruncated) {
   EXPECT_EQ(imds["truncated"], json({"user_agent.original"}));
 }
 
+TEST(EcsJson, TunnelWithWhatItHas) {
+  event::Finding f = sample_finding();
+  EXPECT_FALSE(json::parse(to_ecs_json(record_of(f)))["imds"].contains("tunnel"));
+  f.tunnel = sample_tunnel();
+  EXPECT_EQ(json::parse(to_ecs_json(record_of(f)))["imds"]["tunnel"],
+            json({{"path", "gre/vxlan"},
+                  {"depth", 2},
+                  {"id", 42},
+                  {"source", {{"ip", "10.0.0.1"}}},
+                  {"destination", {{"ip", "10.0.0.2"}}}}));
+  f.tunnel = {{{TunnelKind::pppoe}, 1}, false, 0, {}, {}};
+  EXPECT_EQ(json::parse(to_ecs_json(record_of(f)))["imds"]["tunnel"],
+            json({{"path", "pppoe"}, {"depth", 1}}));
+}
+
 TEST(EcsJson, HostileTextStaysOneValidLine) {
   event::Finding f = sample_finding();
   f.user_agent.assign(std::string_view("a\n\"}\0\x1b[31m\xff\xc0\xaf\xed\xa0\x80z", 17));
@@ -188,6 +203,28 @@ TEST(Text, OneLineWithoutARequest) {
   EXPECT_EQ(to_text(record_of(f)),
             "1970-01-01T00:00:00.000000Z  MEDIUM  AWS IMDS metadata access  connection  "
             "[fd00::1]:40000 -> [fd00:ec2::254]:80 tcp mid_stream TEST");
+}
+
+TEST(EveJson, Tunnel) {
+  event::Finding f = sample_finding();
+  EXPECT_FALSE(json::parse(to_eve_json(record_of(f))).contains("tunnel"));
+  f.tunnel = sample_tunnel();
+  EXPECT_EQ(json::parse(to_eve_json(record_of(f)))["tunnel"], json({{"src_ip", "10.0.0.1"},
+                                                                    {"dest_ip", "10.0.0.2"},
+                                                                    {"depth", 2},
+                                                                    {"path", "gre/vxlan"},
+                                                                    {"id", 42}}));
+}
+
+TEST(Text, Tunnel) {
+  event::Finding f = sample_finding();
+  f.tunnel = sample_tunnel();
+  EXPECT_NE(to_text(record_of(f))
+                .find("tcp vlan 100 via gre/vxlan 42 (10.0.0.1 > 10.0.0.2) (aws-imds-v4)\n"),
+            std::string::npos);
+  f.tunnel = {{{TunnelKind::pppoe}, 1}, false, 0, {}, {}};
+  EXPECT_NE(to_text(record_of(f)).find("tcp vlan 100 via pppoe (aws-imds-v4)\n"),
+            std::string::npos);
 }
 
 TEST(Text, DisguisedTargetShowsWhatItMeans) {

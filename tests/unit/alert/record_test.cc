@@ -37,6 +37,31 @@ TEST(Record, CarriesTheFinding) {
   EXPECT_EQ(view(r.interface_name), "tap0");
 }
 
+TEST(Record, CarriesTheTunnel) {
+  event::Finding f = sample_finding();
+  EXPECT_EQ(record_of(f).tunnel.depth, 0);
+  f.tunnel = sample_tunnel();
+  const imds_alert_record r = record_of(f);
+  EXPECT_TRUE(is_valid(r));
+  EXPECT_EQ(r.tunnel.depth, 2);
+  EXPECT_EQ(view(r.tunnel.path), "gre/vxlan");
+  EXPECT_EQ(r.tunnel.has_id, 1);
+  EXPECT_EQ(r.tunnel.id, 42u);
+  EXPECT_EQ(address_of(r.tunnel.source).to_string(), "10.0.0.1");
+  EXPECT_EQ(address_of(r.tunnel.destination).to_string(), "10.0.0.2");
+
+  f.tunnel = {{{TunnelKind::pppoe}, 1}, false, 0, {}, {}};
+  const imds_alert_record link_layer = record_of(f);
+  EXPECT_TRUE(is_valid(link_layer));
+  EXPECT_EQ(link_layer.tunnel.has_id, 0);
+  EXPECT_FALSE(address_of(link_layer.tunnel.source).is_set());
+
+  f.tunnel.path.kinds.fill(TunnelKind::ethernet_pseudowire);
+  f.tunnel.path.count = kMaxTunnels;
+  EXPECT_TRUE(is_valid(record_of(f)));
+  EXPECT_EQ(view(record_of(f).tunnel.path).size(), 159u);
+}
+
 TEST(Record, NothingOfAnEarlierRecordRemains) {
   imds_alert_record r;
   std::memset(&r, 0xee, sizeof r);
@@ -109,6 +134,23 @@ TEST(Record, IdTellsAlertsApart) {
       [](event::Finding& f, RuleFacts&) { f.ordinal = 1; },
       [](event::Finding& f, RuleFacts&) { f.type = event::EventType::connection; },
       [](event::Finding&, RuleFacts& r) { r.id = "another"; },
+      [](event::Finding& f, RuleFacts&) { f.tunnel = sample_tunnel(); },
+      [](event::Finding& f, RuleFacts&) {
+        f.tunnel = sample_tunnel();
+        f.tunnel.path.count = 1;
+      },
+      [](event::Finding& f, RuleFacts&) {
+        f.tunnel = sample_tunnel();
+        f.tunnel.id = 43;
+      },
+      [](event::Finding& f, RuleFacts&) {
+        f.tunnel = sample_tunnel();
+        f.tunnel.id = 0;
+      },
+      [](event::Finding& f, RuleFacts&) {
+        f.tunnel = sample_tunnel();
+        f.tunnel.has_id = false;
+      },
   };
   std::set<std::string> ids;
   for (const Change& change : changes) {
@@ -143,6 +185,23 @@ TEST(Record, ImpossibleContentsAreNotValid) {
   EXPECT_TRUE(damaged([](auto& r) { r.severity = 6; }));
   EXPECT_TRUE(damaged([](auto& r) { r.vlan_count = 5; }));
   EXPECT_TRUE(damaged([](auto& r) { r.source.family = 5; }));
+  EXPECT_TRUE(damaged([](auto& r) { r.tunnel.depth = 1; }));  // without a path
+  EXPECT_TRUE(damaged([](auto& r) { r.tunnel.path.length = 3; }));
+  event::Finding f = sample_finding();
+  f.tunnel = sample_tunnel();
+  const imds_alert_record tunnelled = record_of(f);
+  const auto damaged_tunnel = [&](auto change) {
+    imds_alert_record r = tunnelled;
+    change(r.tunnel);
+    return !is_valid(r);
+  };
+  EXPECT_FALSE(damaged_tunnel([](auto&) {}));
+  EXPECT_TRUE(damaged_tunnel([](auto& t) { t.depth = 9; }));
+  EXPECT_TRUE(damaged_tunnel([](auto& t) { t.depth = 0; }));
+  EXPECT_TRUE(damaged_tunnel([](auto& t) { t.has_id = 2; }));
+  EXPECT_TRUE(damaged_tunnel([](auto& t) { t.path.length = 161; }));
+  EXPECT_TRUE(damaged_tunnel([](auto& t) { t.source.family = 1; }));
+  EXPECT_TRUE(damaged_tunnel([](auto& t) { t.destination.family = 7; }));
   EXPECT_TRUE(damaged([](auto& r) { std::memset(&r, 0xff, sizeof r); }));
 }
 

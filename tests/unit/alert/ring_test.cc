@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "alert/format.h"
 #include "alert/ring_reader.h"
 #include "alert/ring_writer.h"
 #include "samples.h"
@@ -462,6 +463,22 @@ TEST(Ring, Facts) {
   EXPECT_FALSE(facts.writer_stopped);
 }
 
+// The layout only grew: what a reader built against ABI 1.0 knows stands where it stood.
+TEST(Ring, AReaderOfTheFirstLayoutReadsTheSame) {
+  constexpr std::size_t kFirstLayoutEnd = 3348;
+  event::Finding finding = sample_finding();
+  const imds_alert_record plain = record_of(finding);
+  finding.tunnel = sample_tunnel();
+  imds_alert_record tunnelled = record_of(finding);
+  std::memcpy(tunnelled.id, plain.id, sizeof plain.id);
+  EXPECT_EQ(std::memcmp(&plain, &tunnelled, kFirstLayoutEnd), 0);
+  // And a record of such a writer, zero beyond that, is one without a tunnel.
+  imds_alert_record first{};
+  std::memcpy(static_cast<void*>(&first), &tunnelled, kFirstLayoutEnd);
+  EXPECT_TRUE(is_valid(first));
+  EXPECT_EQ(to_text(first).find(" via "), std::string::npos);
+}
+
 TEST(Ring, AReaderWrittenInCReadsTheSame) {
   const RingName ring("c");
   RingWriter writer = open_writer(ring, 4);
@@ -478,6 +495,16 @@ TEST(Ring, AReaderWrittenInCReadsTheSame) {
   ASSERT_EQ(third_party_next(&theirs, &record), 1);
   EXPECT_EQ(record.time_ns, 9);
   EXPECT_EQ(theirs.lost, 5u);
+
+  char tunnel[200];
+  EXPECT_EQ(third_party_tunnel(&record, tunnel, sizeof tunnel), 0);
+  event::Finding finding = sample_finding();
+  finding.tunnel = sample_tunnel();
+  writer.publish(record_of(finding));
+  while (third_party_next(&theirs, &record) == 1) {
+  }
+  EXPECT_GT(third_party_tunnel(&record, tunnel, sizeof tunnel), 0);
+  EXPECT_STREQ(tunnel, "gre/vxlan 42");
   third_party_close(&theirs);
   EXPECT_EQ(third_party_open(&theirs, "/imds-unit-no-such-ring"), -1);
 }

@@ -36,6 +36,15 @@ inline event::Finding sample_finding() {
   return f;
 }
 
+// gre/vxlan 42 (10.0.0.1 > 10.0.0.2)
+inline Tunnel sample_tunnel() {
+  return {{{TunnelKind::gre, TunnelKind::vxlan}, 2},
+          true,
+          42,
+          *IpAddress::parse("10.0.0.1"),
+          *IpAddress::parse("10.0.0.2")};
+}
+
 inline RuleFacts sample_rule() {
   return {"8b2b0d1c-0f5e-4a3c-9a57-2d5f6f0a1b2c", "AWS IMDS metadata access", "medium", 3};
 }

@@ -2,6 +2,7 @@
 #include "third_party_reader.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,6 +60,18 @@ int third_party_next(struct third_party_ring* ring, struct imds_alert_record* ou
     ++ring->next;
     ++ring->lost;
   }
+}
+
+int third_party_tunnel(const struct imds_alert_record* record, char* out, size_t size) {
+  const struct imds_alert_tunnel* tunnel = &record->tunnel;
+  const int length = tunnel->path.length < sizeof tunnel->path.data ? tunnel->path.length
+                                                                    : (int)sizeof tunnel->path.data;
+  if (tunnel->depth == 0) {
+    return 0;
+  }
+  return tunnel->has_id
+             ? snprintf(out, size, "%.*s %lu", length, tunnel->path.data, (unsigned long)tunnel->id)
+             : snprintf(out, size, "%.*s", length, tunnel->path.data);
 }
 
 void third_party_close(struct third_party_ring* ring) {

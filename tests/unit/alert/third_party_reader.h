@@ -22,6 +22,9 @@ struct third_party_ring {
 int third_party_open(struct third_party_ring* ring, const char* name);
 /* 1: a record; 0: nothing new. */
 int third_party_next(struct third_party_ring* ring, struct imds_alert_record* out);
+/* The tunnel as "path id", or "path" without an id; 0: the record has none, or an older writer made
+ * it. Returns what snprintf does. */
+int third_party_tunnel(const struct imds_alert_record* record, char* out, size_t size);
 void third_party_close(struct third_party_ring* ring);
 
 #ifdef __cplusplus

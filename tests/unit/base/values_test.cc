@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "base/tunnel.h"
 
 namespace imds {
 namespace {
@@ -33,6 +34,18 @@ TEST(Result, PassesAnErrorOnUnchanged) {
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().kind, ErrorKind::usage);
   EXPECT_EQ(r.error().to_string(), "f:1:2: wrong");
+}
+
+TEST(Tunnel, PathIsTheNamesFromTheOutermostInwards) {
+  std::array<char, kMaxTunnelPathText> room;
+  EXPECT_EQ(path_text({}, room), "");
+  EXPECT_EQ(path_text({{TunnelKind::vxlan}, 1}, room), "vxlan");
+  EXPECT_EQ(path_text({{TunnelKind::gre, TunnelKind::ip_in_ip, TunnelKind::nsh}, 3}, room),
+            "gre/ip_in_ip/nsh");
+  TunnelPath deep;
+  deep.kinds.fill(TunnelKind::ethernet_pseudowire);
+  deep.count = 255;  // never decoded; must stay within the room
+  EXPECT_EQ(path_text(deep, room).size(), 159u);
 }
 
 TEST(Timestamp, Rfc3339WithMicroseconds) {

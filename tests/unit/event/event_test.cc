@@ -201,6 +201,29 @@ TEST(ValueOf, VisibilityNamesEveryBit) {
             "second_reading");
 }
 
+TEST(ValueOf, TunnelThePacketCameIn) {
+  Event event = request();
+  for (const FieldId field :
+       {FieldId::imds_tunnel_path, FieldId::imds_tunnel_id, FieldId::imds_tunnel_source_ip,
+        FieldId::imds_tunnel_destination_ip}) {
+    EXPECT_EQ(get(event, field).kind, Kind::absent) << describe(field).name;
+  }
+  Tunnel& tunnel = event.flow.tunnel;
+  tunnel.path = {{TunnelKind::mpls, TunnelKind::ethernet_pseudowire}, 2};
+  EXPECT_EQ(get(event, FieldId::imds_tunnel_path).text.raw, "mpls/ethernet_pseudowire");
+  EXPECT_EQ(get(event, FieldId::imds_tunnel_id).kind, Kind::absent);
+  EXPECT_EQ(get(event, FieldId::imds_tunnel_source_ip).kind, Kind::absent);
+  tunnel.path.kinds.fill(TunnelKind::ethernet_pseudowire);
+  tunnel.path.count = kMaxTunnels;
+  tunnel.has_id = true;
+  tunnel.source = IpAddress::v4(0x0a000001);
+  tunnel.destination = IpAddress::v4(0x0a000002);
+  EXPECT_EQ(get(event, FieldId::imds_tunnel_path).text.raw.size(), 159u);
+  EXPECT_EQ(get(event, FieldId::imds_tunnel_id).number, 0);
+  EXPECT_EQ(get(event, FieldId::imds_tunnel_source_ip).address, tunnel.source);
+  EXPECT_EQ(get(event, FieldId::imds_tunnel_destination_ip).address, tunnel.destination);
+}
+
 TEST(ValueOf, CarriesOnlyWhatTheDescriptionSays) {
   // An event with everything set must show every field its type is said to carry.
   Event event = request();
@@ -209,6 +232,8 @@ TEST(ValueOf, CarriesOnlyWhatTheDescriptionSays) {
   event.flow.vlan_count = 1;
   event.flow.endpoint = "aws-imds";
   event.flow.visibility = kMidStream;
+  event.flow.tunnel = {
+      {{TunnelKind::vxlan}, 1}, true, 42, event.flow.source.ip, event.flow.destination.ip};
   event.http.user_agent = "curl";
   for (const EventType type :
        {EventType::connection, EventType::http_request, EventType::raw_match}) {
@@ -227,6 +252,8 @@ TEST(ValueOf, CarriesOnlyWhatTheDescriptionSays) {
 TEST(ValueOf, KindsAgreeWithTheDescription) {
   Event event = request();
   event.flow.vlan_count = 1;
+  event.flow.tunnel = {
+      {{TunnelKind::vxlan}, 1}, true, 42, event.flow.source.ip, event.flow.destination.ip};
   for (std::size_t i = 0; i < kFieldCount; ++i) {
     const FieldDescription& field = describe(static_cast<FieldId>(i));
     const FieldValue value = get(event, field.id);

@@ -30,6 +30,8 @@ TEST(Fill, CopiesEverythingAnAlertNeeds) {
   event.flow.vlan_count = 2;
   event.flow.visibility = kMidStream;
   event.flow.ingress_port = 4;
+  event.flow.tunnel = {
+      {{TunnelKind::geneve}, 1}, true, 9, IpAddress::v4(0x0a000001), IpAddress::v4(0x0a000002)};
   event.flow.endpoint = "aws-imds-v6";
   event.http.method = method;
   event.http.target = {"/latest/%61pi/token", "/latest/api/token"};
@@ -53,6 +55,7 @@ TEST(Fill, CopiesEverythingAnAlertNeeds) {
   EXPECT_EQ(finding->vlans[1], 7);
   EXPECT_EQ(finding->visibility, kMidStream);
   EXPECT_EQ(finding->ingress_port, 4);
+  EXPECT_EQ(finding->tunnel, event.flow.tunnel);
   EXPECT_EQ(finding->endpoint.view(), "aws-imds-v6");
   EXPECT_EQ(finding->method.view(), "PUT");
   EXPECT_EQ(finding->target.view(), "/latest/%61pi/token");
@@ -76,6 +79,7 @@ TEST(Fill, LeavesNothingOfTheSlotsFormerText) {
   EXPECT_TRUE(finding->http_version.empty());
   EXPECT_FALSE(finding->target.truncated);
   EXPECT_EQ(finding->vlan_count, 0);
+  EXPECT_FALSE(finding->tunnel.is_set());
   EXPECT_FALSE(finding->is_test);
 }
 

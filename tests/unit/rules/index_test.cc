@@ -159,6 +159,8 @@ TEST(Index, RulesNothingIndexesSayWhy) {
       {"s:\n  url|contains: ab*cd*ef\ncondition: s", "at least 4 bytes"},
       {"s:\n  request_headers|contains: 'abc: abc: abc'\ncondition: s", "at least 4 bytes"},
       {"s:\n  destination.port: 8080\ncondition: s", "compares a number"},
+      {"s:\n  imds.tunnel.source.ip: 192.0.2.7\ncondition: s", "names an address outside the flow"},
+      {"s:\n  imds.tunnel.path|contains: vxlan\ncondition: s", "does not stand in the raw head"},
       {"s:\n  http.version: 1.10.1\ncondition: s", "does not stand in the raw head"},
       {"s:\n  url|contains: /latest\ncondition: not s",
        "'not url contains '/latest'' is a negation"},

@@ -214,6 +214,13 @@ event::Event Generator::event(event::EventType type) {
   }
   out.flow.visibility = static_cast<std::uint8_t>(below(64));
   out.flow.endpoint = maybe("ab", 50);
+  if (chance(50)) {
+    out.flow.tunnel.path = {{TunnelKind::vxlan}, 1};
+    out.flow.tunnel.has_id = chance(80);
+    out.flow.tunnel.id = static_cast<std::uint32_t>(out.flow.tunnel.has_id ? below(6) : 0);
+    out.flow.tunnel.source = *IpAddress::parse(pick(*this, kAddresses));
+    out.flow.tunnel.destination = *IpAddress::parse(pick(*this, kAddresses));
+  }
   if (type == event::EventType::raw_match) {
     out.raw = keep(text(16));
   }

@@ -217,6 +217,52 @@ TEST(Addresses, ComparedInEveryNotation) {
                });
 }
 
+TEST(Tunnels, PathIdAndOuterAddresses) {
+  event::Event event = request("/");
+  event.flow.tunnel.path = {{TunnelKind::gre, TunnelKind::vxlan}, 2};
+  event.flow.tunnel.has_id = true;
+  event.flow.tunnel.id = 42;
+  event.flow.tunnel.source = address("10.0.0.1");
+  event.flow.tunnel.destination = address("fd00::2");
+  check(event, {
+                   {"s:\n  imds.tunnel.path: gre/vxlan", true},
+                   {"s:\n  imds.tunnel.path: vxlan", false},
+                   {"s:\n  imds.tunnel.path|contains: VXLAN", true},
+                   {"s:\n  imds.tunnel.path|startswith: gre", true},
+                   {"s:\n  imds.tunnel.path|contains: [geneve, mpls]", false},
+                   {"s:\n  imds.tunnel.path|exists: true", true},
+                   {"s:\n  imds.tunnel.id: 42", true},
+                   {"s:\n  imds.tunnel.id|gte: 43", false},
+                   {"s:\n  imds.tunnel.source.ip: 10.0.0.1", true},
+                   {"s:\n  imds.tunnel.source.ip|cidr: 10.0.0.0/30", true},
+                   {"s:\n  imds.tunnel.source.ip|cidr: 192.0.2.0/24", false},
+                   {"s:\n  imds.tunnel.destination.ip|cidr: ['10.0.0.0/8', 'fd00::/64']", true},
+                   {"s:\n  imds.tunnel.destination.ip: 10.0.0.1", false},
+                   // The flow's own addresses are the inner ones.
+                   {"s:\n  source.ip: 10.0.0.1", false},
+               });
+}
+
+TEST(Tunnels, AbsentOutsideOfThem) {
+  check(request("/"), {
+                          {"s:\n  imds.tunnel.path|contains: vxlan", false},
+                          {"s:\n  imds.tunnel.path|exists: false", true},
+                          {"s:\n  imds.tunnel.path: null", true},
+                          {"s:\n  imds.tunnel.id: 0", false},
+                          {"s:\n  imds.tunnel.id|exists: false", true},
+                          {"s:\n  imds.tunnel.source.ip|cidr: 0.0.0.0/0", false},
+                          {"s:\n  imds.tunnel.source.ip: null", true},
+                      });
+  // A link-layer tunnel has no outer addresses, and not every encapsulation has an id.
+  event::Event event = request("/");
+  event.flow.tunnel.path = {{TunnelKind::pppoe}, 1};
+  check(event, {
+                   {"s:\n  imds.tunnel.path: pppoe", true},
+                   {"s:\n  imds.tunnel.id|exists: true", false},
+                   {"s:\n  imds.tunnel.destination.ip|exists: true", false},
+               });
+}
+
 TEST(Keywords, StandAnywhereInARequest) {
   check(request("/latest"), {
                                 {"s:\n  - LATEST", true},

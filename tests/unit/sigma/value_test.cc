@@ -180,6 +180,16 @@ TEST(KnownValues, MacNotations) {
   expect_match_error("source.mac: ''", 17, "expected a MAC address");
 }
 
+TEST(KnownValues, TunnelPathsAreMadeOfEncapsulations) {
+  EXPECT_EQ(only_match("imds.tunnel.path: GRE/vxlan").values[0].pattern.to_string(), "GRE/vxlan");
+  EXPECT_EQ(only_match("imds.tunnel.path: '*/vxlan'").values[0].pattern.to_string(), "*/vxlan");
+  expect_match_error("imds.tunnel.path: gre/vxlna", 23, "is no path of tunnels");
+  expect_match_error("imds.tunnel.path: gre/", 23, "is no path of tunnels");
+  expect_match_error("imds.tunnel.path: ''", 23, "is no path of tunnels");
+  expect_match_error("imds.tunnel.id: 4294967296", 21, "from 0 to 4294967295");
+  expect_match_error("imds.tunnel.source.ip: vxlan", 28, "IPv4 or IPv6 address");
+}
+
 TEST(KnownValues, EqualToOneVisibilityNameIsToHaveIt) {
   const FieldMatch match = only_match("imds.visibility: mid_stream");
   EXPECT_EQ(match.operation, Operation::contains);

@@ -103,6 +103,10 @@ struct imds_alert_text64 {
   uint16_t length;
   char data[64];
 };
+struct imds_alert_text160 {
+  uint16_t length;
+  char data[160];
+};
 struct imds_alert_text256 {
   uint16_t length;
   char data[256];
@@ -119,6 +123,24 @@ struct imds_alert_peer {
   uint16_t port;   /* host order; meaningful with IMDS_ALERT_HAS_PORTS */
   uint8_t mac[6];
   uint8_t reserved[6];
+};
+
+/* Since ABI 1.1. */
+struct imds_alert_address {
+  uint8_t ip[16]; /* network order; IPv4 in the first 4 bytes, the rest zero */
+  uint8_t family; /* 4, 6, or 0: no address */
+  uint8_t reserved[7];
+};
+
+/* How the packet came, if it came in a tunnel. Since ABI 1.1; all zero in older records. */
+struct imds_alert_tunnel {
+  uint32_t id;    /* VNI, key, TEID, session, label: the innermost one; see has_id */
+  uint8_t depth;  /* encapsulations in `path`, 1..8; 0: no tunnel */
+  uint8_t has_id; /* 1: `id` is set, which may be 0 */
+  uint8_t reserved[2];
+  struct imds_alert_address source; /* of the outermost IP header; none on link-layer tunnels */
+  struct imds_alert_address destination;
+  struct imds_alert_text160 path; /* "gre/vxlan", outermost first */
 };
 
 /* Bits of imds_alert_record.flags. */
@@ -186,7 +208,8 @@ struct imds_alert_record {
   struct imds_alert_text256 user_agent;
   struct imds_alert_text64 hostname;       /* the inspector's own */
   struct imds_alert_text64 interface_name; /* where the packet came in */
-  uint8_t reserved[748];
+  struct imds_alert_tunnel tunnel;         /* since ABI 1.1 */
+  uint8_t reserved[528];
 };
 
 IMDS_ALERT_STATIC_ASSERT(sizeof(struct imds_alert_ring_header) == 256, "header layout");
@@ -194,6 +217,9 @@ IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_ring_header, writer_epoch) =
 IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_ring_header, published) == 128, "layout");
 IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_ring_header, heartbeat_ns) == 192, "layout");
 IMDS_ALERT_STATIC_ASSERT(sizeof(struct imds_alert_peer) == 32, "peer layout");
+IMDS_ALERT_STATIC_ASSERT(sizeof(struct imds_alert_tunnel) == 220, "tunnel layout");
+IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_tunnel, source) == 8, "tunnel layout");
+IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_tunnel, path) == 56, "tunnel layout");
 IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, id) == 24, "record layout");
 IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, flags) == 40, "record layout");
 IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, severity) == 48, "record layout");
@@ -202,7 +228,8 @@ IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, rule_level) == 128, 
 IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, rule_id) == 214, "record layout");
 IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, url_original) == 648, "record layout");
 IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, url_path) == 1674, "record layout");
-IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, reserved) == 3348, "record layout");
+IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, tunnel) == 3348, "record layout");
+IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, reserved) == 3568, "record layout");
 IMDS_ALERT_STATIC_ASSERT(sizeof(struct imds_alert_record) == IMDS_ALERT_RECORD_SIZE, "record size");
 
 /* Copies record `number` out of its slot. 1: *out holds it whole. 0: it has been overwritten, is

@@ -43,6 +43,7 @@ template <typename Text>
 }
 
 [[nodiscard]] IpAddress address_of(const imds_alert_peer& peer);
+[[nodiscard]] IpAddress address_of(const imds_alert_address& address);
 
 // The record's UUID, 8-4-4-4-12, lower case.
 [[nodiscard]] std::string id_text(const imds_alert_record& record);

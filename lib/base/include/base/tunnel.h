@@ -46,6 +46,14 @@ struct TunnelPath {
   friend bool operator==(const TunnelPath&, const TunnelPath&) = default;
 };
 
+// Room for the longest text of a path.
+inline constexpr std::size_t kMaxTunnelPathText = 160;
+
+// "gre/vxlan": the names of the path, outermost first. Written into `room`, which must outlive the
+// result; empty without a tunnel.
+[[nodiscard]] std::string_view path_text(const TunnelPath& path,
+                                         std::array<char, kMaxTunnelPathText>& room);
+
 // How the innermost packet travelled.
 struct Tunnel {
   TunnelPath path;
@@ -56,6 +64,8 @@ struct Tunnel {
   // Of the outermost IP header; unset where only link-layer encapsulations were peeled.
   IpAddress source;
   IpAddress destination;
+
+  [[nodiscard]] bool is_set() const { return path.count > 0; }
 
   friend bool operator==(const Tunnel&, const Tunnel&) = default;
 };

@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "base/time.h"
+#include "base/tunnel.h"
 #include "event/fields.h"
 
 namespace imds::event {
@@ -72,7 +73,10 @@ struct FlowContext {
   std::uint8_t vlan_count = 0;
   std::uint8_t visibility = 0;     // Visibility bits
   std::uint16_t ingress_port = 0;  // index of the configured port
-  std::string_view endpoint;       // configured name, empty if neither side is an endpoint
+  // Of the packet that completed the event. Its addresses are as that packet had them: not turned
+  // round for answers, since a mirror's tunnel leads one way for both directions of a flow.
+  Tunnel tunnel;
+  std::string_view endpoint;  // configured name, empty if neither side is an endpoint
 };
 
 // Two readings of the same text; they are equal (same pointer) when normalising changed nothing.
@@ -116,10 +120,11 @@ struct FieldValue {
   std::uint8_t number_count = 0;  // >0: `numbers` instead of `number`
 };
 
-// `scratch` (the caller's) backs text that does not stand in the packet: a MAC, visibility names.
+// `scratch` (the caller's) backs text that does not stand in the packet: a MAC, visibility names, a
+// tunnel's path.
 // It must outlive the value and serves one value at a time.
 struct FieldScratch {
-  std::array<char, 160> bytes;
+  std::array<char, kMaxTunnelPathText> bytes;
 };
 // What the event says about a field; `absent` where it says nothing. Never allocates.
 // - In raw_match the stream's bytes stand for `url` and `request_headers` too; only `contains`

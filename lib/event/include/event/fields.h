@@ -39,8 +39,12 @@ enum class FieldId : std::uint8_t {
   raw,              // raw_match: the bytes of the stream
   imds_endpoint,    // name of the configured endpoint the flow touches
   imds_visibility,
+  imds_tunnel_path,            // "gre/vxlan", outermost first
+  imds_tunnel_id,              // VNI, key, TEID, …: of the innermost encapsulation that has one
+  imds_tunnel_source_ip,       // of the outermost IP header
+  imds_tunnel_destination_ip,  // of the outermost IP header
 };
-inline constexpr std::size_t kFieldCount = 21;
+inline constexpr std::size_t kFieldCount = 25;
 
 enum class FieldKind : std::uint8_t { text, number, address };
 

@@ -36,6 +36,7 @@ struct Finding {
   std::array<std::uint16_t, kMaxVlans> vlans;
   std::uint8_t visibility;
   std::uint16_t ingress_port;
+  Tunnel tunnel;
 
   FixedText<64> endpoint;
   FixedText<32> method;
