@@ -46,6 +46,9 @@ void print_suppressions(const config::Config& config, const classify::Suppressio
     if (!s.source.empty()) {
       line += " source " + joined(s.source, [](const IpPrefix& p) { return p.to_string(); });
     }
+    if (!s.outer.empty()) {
+      line += " outer " + joined(s.outer, [](const IpPrefix& p) { return p.to_string(); });
+    }
     if (!s.vlan.empty()) {
       line += " vlan " + joined(s.vlan, vlan_text);
     }

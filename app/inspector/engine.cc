@@ -74,7 +74,8 @@ classify::Options classify_options(const config::Config& config, const rules::Ru
     options.endpoints.push_back({endpoint.name, endpoint.addresses});
   }
   for (const config::Suppression& suppression : config.suppress) {
-    classify::Suppression out{suppression.name, suppression.source, {}, suppression.endpoint};
+    classify::Suppression out{
+        suppression.name, suppression.source, {}, suppression.endpoint, suppression.outer};
     for (const config::VlanRange& range : suppression.vlan) {
       out.vlans.push_back({range.first, range.last});
     }

@@ -21,9 +21,11 @@ Status check(const Suppression& s, std::set<std::string>& names) {
   if (!names.insert(s.name).second) {
     return fail(ErrorKind::config, "suppression " + quoted(s.name) + " is configured twice");
   }
-  if (s.sources.empty() && s.vlans.empty() && s.endpoints.empty()) {
-    return fail(ErrorKind::config, "suppression " + quoted(s.name) +
-                                       " would hide everything: give sources, vlans or endpoints");
+  if (s.sources.empty() && s.vlans.empty() && s.endpoints.empty() && s.outer.empty()) {
+    return fail(ErrorKind::config,
+                "suppression " + quoted(s.name) +
+                    " would hide everything: give sources, vlans, endpoints or outer "
+                    "prefixes");
   }
   for (const VlanRange& range : s.vlans) {
     if (range.first > range.last || range.last > kHighestVlan) {
@@ -57,11 +59,13 @@ bool covers(const std::vector<Item>& whole, const std::vector<Item>& part, Withi
   });
 }
 
+bool is_within(const IpPrefix& part, const IpPrefix& whole) {
+  return whole.length <= part.length && whole.contains(part.address);
+}
+
 bool covers(const Suppression& earlier, const Suppression& later) {
-  return covers(earlier.sources, later.sources,
-                [](const IpPrefix& p, const IpPrefix& w) {
-                  return w.length <= p.length && w.contains(p.address);
-                }) &&
+  return covers(earlier.sources, later.sources, is_within) &&
+         covers(earlier.outer, later.outer, is_within) &&
          covers(earlier.vlans, later.vlans,
                 [](const VlanRange& p, const VlanRange& w) {
                   return w.first <= p.first && p.last <= w.last;
@@ -95,7 +99,7 @@ Result<SuppressionSet> SuppressionSet::create(const Options& options) {
     if (auto checked = check(s, names); !checked) {
       return pass_on(checked);
     }
-    Entry entry{s.name, !s.vlans.empty(), {}, find_cover(options.suppressions, i)};
+    Entry entry{s.name, !s.vlans.empty(), {}, s.outer, find_cover(options.suppressions, i)};
     for (const VlanRange& range : s.vlans) {
       for (unsigned id = range.first; id <= range.last; ++id) {
         entry.vlans[id / 64] |= std::uint64_t{1} << (id % 64);
@@ -133,9 +137,19 @@ bool SuppressionSet::Entry::lists(const packet::VlanStack& stack) const {
                      [this](std::uint16_t id) { return has(id & packet::kVlanIdMask); });
 }
 
+bool SuppressionSet::Entry::lists(const Tunnel& tunnel) const {
+  if (outer.empty()) {
+    return true;
+  }
+  return tunnel.is_set() && std::any_of(outer.begin(), outer.end(), [&](const IpPrefix& prefix) {
+           return prefix.contains(tunnel.source) || prefix.contains(tunnel.destination);
+         });
+}
+
 std::optional<std::uint16_t> SuppressionSet::match(const AddressClass& client,
                                                    const packet::VlanStack& vlans,
-                                                   std::uint16_t endpoint) const {
+                                                   std::uint16_t endpoint,
+                                                   const Tunnel& tunnel) const {
   const SuppressionBits& here =
       endpoint < by_endpoint_.size() ? by_endpoint_[endpoint] : no_endpoint_;
   for (std::size_t word = 0; word * 64 < entries_.size(); ++word) {
@@ -143,7 +157,7 @@ std::optional<std::uint16_t> SuppressionSet::match(const AddressClass& client,
         (client.suppressions.words[word] | any_source_.words[word]) & here.words[word];
     for (; candidates != 0; candidates &= candidates - 1) {
       const std::size_t index = word * 64 + static_cast<unsigned>(std::countr_zero(candidates));
-      if (entries_[index].lists(vlans)) {
+      if (entries_[index].lists(vlans) && entries_[index].lists(tunnel)) {
         return static_cast<std::uint16_t>(index);
       }
     }

@@ -122,6 +122,7 @@ void read_suppression(const Value& value, Suppression& suppression) {
       s.fail("a suppression needs a name");
     }
     s.list("source", suppression.source, kMaxListElements, read_prefix);
+    s.list("outer", suppression.outer, kMaxListElements, read_prefix);
     s.list("vlan", suppression.vlan, kMaxListElements, read_vlan_range);
     s.list("endpoint", suppression.endpoint, kMaxListElements, read_text);
   });

@@ -145,11 +145,12 @@ Status check_suppressions(const Config& config) {
     return unique;
   }
   for (const Suppression& suppression : config.suppress) {
-    if (suppression.source.empty() && suppression.vlan.empty() && suppression.endpoint.empty()) {
+    if (suppression.source.empty() && suppression.outer.empty() && suppression.vlan.empty() &&
+        suppression.endpoint.empty()) {
       return refuse(suppression.where,
                     "suppression " + quote(suppression.name) +
                         " has no criterion and would hide everything; give at least one of source, "
-                        "vlan, endpoint");
+                        "outer, vlan, endpoint");
     }
     for (const std::string& name : suppression.endpoint) {
       if (find(config.endpoints, name) == nullptr) {

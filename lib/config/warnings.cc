@@ -59,7 +59,7 @@ void warn_endpoints(const Config& config, Warnings& warnings) {
 void warn_suppressions(const Config& config, Warnings& warnings) {
   for (const Suppression& suppression : config.suppress) {
     const std::string who = "suppression " + quote(suppression.name);
-    if (suppression.source.empty() && suppression.vlan.empty()) {
+    if (suppression.source.empty() && suppression.outer.empty() && suppression.vlan.empty()) {
       warnings.add(suppression.where, who +
                                           " names only endpoints: no client's traffic with them "
                                           "ever alerts");
@@ -67,6 +67,13 @@ void warn_suppressions(const Config& config, Warnings& warnings) {
     for (const IpPrefix& prefix : suppression.source) {
       if (prefix.length == 0) {
         warnings.add(suppression.where, who + ": " + prefix.to_string() + " is every client");
+      }
+    }
+    for (const IpPrefix& prefix : suppression.outer) {
+      if (prefix.length == 0) {
+        warnings.add(suppression.where, who + ": outer " + prefix.to_string() +
+                                            " is every tunnel over " +
+                                            (prefix.address.is_v4() ? "IPv4" : "IPv6"));
       }
     }
     for (const VlanRange& range : suppression.vlan) {

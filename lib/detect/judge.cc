@@ -115,7 +115,7 @@ void Inspector::judge(const Step& step, const event::Event& event) {
   const bool source_is_client = event.flow.source.ip == step.packet.view->source;
   const auto suppression =
       suppressions_.match(source_is_client ? *step.packet.source : *step.packet.destination,
-                          step.packet.view->vlan, step.flow.endpoint);
+                          step.packet.view->vlan, step.flow.endpoint, step.packet.view->tunnel);
   if (suppression) {
     counters_.findings_suppressed.add();
     counters_.suppressed[*suppression].add();

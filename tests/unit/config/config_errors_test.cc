@@ -104,6 +104,8 @@ const Mistake kValues[] = {
      "f.yaml:1:31: suppress[0].source[0]: '10.1.0.0/8' is not a prefix: "},
     {"prefix_is_a_list", "suppress: [{name: a, source: [[10.1.0.0/16]]}]\n",
      "f.yaml:1:31: suppress[0].source[0]: expected an address or prefix such as"},
+    {"outer_with_host_bits", "suppress: [{name: a, outer: [10.1.0.0/8]}]\n",
+     "f.yaml:1:30: suppress[0].outer[0]: '10.1.0.0/8' is not a prefix: "},
     {"vlan_zero", "suppress: [{name: a, vlan: [0]}]\n",
      "f.yaml:1:29: suppress[0].vlan[0]: expected a VLAN id from 1 to 4094, a range such as"},
     {"vlan_4095", "suppress: [{name: a, vlan: [4095]}]\n", "f.yaml:1:29: suppress[0].vlan[0]: "},

@@ -127,12 +127,16 @@ TEST(ConfigLoad, EndpointsOfYourOwnReplaceTheDefault) {
 
 TEST(ConfigLoad, SuppressionCriteria) {
   const Config config = parsed(R"(suppress:
-  - {name: s, source: [10.0.0.0/8], vlan: [7, 100-199, untagged], endpoint: [aws-imds-ipv6]}
+  - {name: s, source: [10.0.0.0/8], vlan: [7, 100-199, untagged], endpoint: [aws-imds-ipv6],
+     outer: [192.0.2.0/24, "fd00::7"]}
 )");
   ASSERT_EQ(config.suppress.size(), 1u);
   const Suppression& s = config.suppress[0];
   EXPECT_EQ(s.name, "s");
   EXPECT_EQ(s.source.at(0).to_string(), "10.0.0.0/8");
+  ASSERT_EQ(s.outer.size(), 2u);
+  EXPECT_EQ(s.outer[0].to_string(), "192.0.2.0/24");
+  EXPECT_EQ(s.outer[1].to_string(), "fd00::7/128");
   EXPECT_THAT(s.vlan, ElementsAre(VlanRange{7, 7}, VlanRange{100, 199}, VlanRange{0, 0}));
   EXPECT_THAT(s.endpoint, ElementsAre("aws-imds-ipv6"));
 }

@@ -125,7 +125,7 @@ TEST(ShippedConfig, ExamplesWork) {
   const Result<Config> config = parse(with_examples(), "inspector.yaml");
   ASSERT_TRUE(config) << config.error().to_string();
   EXPECT_EQ(config->ports.size(), 4u);
-  EXPECT_EQ(config->suppress.size(), 3u);
+  EXPECT_EQ(config->suppress.size(), 4u);
   EXPECT_TRUE(config->warnings.empty()) << config->warnings.front().to_string();
 }
 

@@ -48,10 +48,16 @@ TEST(ConfigWarnings, SuppressionsThatHideTooMuch) {
                           "- {name: a, endpoint: [aws-imds-ipv4]}\n"
                           "- {name: b, source: [\"::/0\"]}\n"
                           "- {name: c, vlan: [1-4094]}\n"
-                          "- {name: d, vlan: [5], endpoint: [aws-imds-ipv4]}\n"),
+                          "- {name: d, vlan: [5], endpoint: [aws-imds-ipv4]}\n"
+                          "- {name: e, outer: [10.0.0.1], endpoint: [aws-imds-ipv4]}\n"
+                          "- {name: f, outer: [0.0.0.0/0, \"::/0\"]}\n"),
               ElementsAre(StartsWith("f.yaml:2:3: suppression 'a' names only endpoints"),
                           StartsWith("f.yaml:3:3: suppression 'b': ::/0 is every client"),
-                          StartsWith("f.yaml:4:3: suppression 'c': 1-4094 is every VLAN")));
+                          StartsWith("f.yaml:4:3: suppression 'c': 1-4094 is every VLAN"),
+                          StartsWith("f.yaml:7:3: suppression 'f': outer 0.0.0.0/0 is every tunnel "
+                                     "over IPv4"),
+                          StartsWith("f.yaml:7:3: suppression 'f': outer ::/0 is every tunnel "
+                                     "over IPv6")));
 }
 
 TEST(ConfigWarnings, EalArgumentsTheInspectorSets) {

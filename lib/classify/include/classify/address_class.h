@@ -34,6 +34,8 @@ struct Suppression {
   std::vector<IpPrefix> sources;       // the client's address
   std::vector<VlanRange> vlans;        // any tag of the packet's stack
   std::vector<std::string> endpoints;  // names of configured endpoints
+  std::vector<IpPrefix> outer{};       // source or destination of the outermost IP header, if the
+                                       // packet came in a tunnel
 };
 
 struct Options {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/tunnel.h"
 #include "classify/address_class.h"
 #include "packet/view.h"
 
@@ -25,10 +26,13 @@ class SuppressionSet {
 
   // The first suppression in configured order that covers a flow with this client, VLAN stack and
   // endpoint index (kNoEndpoint: neither side is one). A VLAN criterion holds if any tag of the
-  // stack, outer or inner, is listed, or if id 0 is listed and the stack is empty.
+  // stack, outer or inner, is listed, or if id 0 is listed and the stack is empty. An outer
+  // criterion holds if the packet came in a tunnel and either outer address is in a listed prefix;
+  // it is compared only once all else holds.
   [[nodiscard]] std::optional<std::uint16_t> match(const AddressClass& client,
                                                    const packet::VlanStack& vlans,
-                                                   std::uint16_t endpoint) const;
+                                                   std::uint16_t endpoint,
+                                                   const Tunnel& tunnel) const;
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
@@ -44,10 +48,12 @@ class SuppressionSet {
     std::string name;
     bool by_vlan = false;
     std::array<std::uint64_t, 4096 / 64> vlans{};
+    std::vector<IpPrefix> outer;  // empty: no criterion
     std::optional<std::size_t> shadowed_by;
 
     [[nodiscard]] bool has(std::uint16_t id) const { return (vlans[id / 64] >> (id % 64)) & 1u; }
     [[nodiscard]] bool lists(const packet::VlanStack& stack) const;
+    [[nodiscard]] bool lists(const Tunnel& tunnel) const;
   };
 
   std::vector<Entry> entries_;

@@ -99,6 +99,7 @@ struct VlanRange {
 struct Suppression {
   std::string name;
   std::vector<IpPrefix> source;       // the client is in any of these
+  std::vector<IpPrefix> outer;        // either outermost address is in any of these
   std::vector<VlanRange> vlan;        // any tag of the packet is in any of these
   std::vector<std::string> endpoint;  // names of endpoints
   Origin where;
