@@ -13,7 +13,8 @@ constexpr unsigned kV6Bit = 8;
 constexpr unsigned kVlanCountBit = 9;
 constexpr unsigned kVlanIdBit = 12;
 constexpr unsigned kVlanIdWidth = 12;
-static_assert(kVlanIdBit + packet::kMaxVlanTags * kVlanIdWidth <= 64);
+constexpr unsigned kDepthBit = 60;
+static_assert(kVlanIdBit + packet::kMaxVlanTags * kVlanIdWidth <= kDepthBit);
 
 std::uint64_t pack_vlan(const packet::VlanStack& vlan) {
   const auto count = std::min<std::size_t>(vlan.count, packet::kMaxVlanTags);
@@ -23,6 +24,14 @@ std::uint64_t pack_vlan(const packet::VlanStack& vlan) {
               << (kVlanIdBit + i * kVlanIdWidth);
   }
   return packed;
+}
+
+bool has_stable_tunnel_id(const Tunnel& tunnel) {
+  if (!tunnel.has_id || tunnel.path.count == 0) {
+    return false;
+  }
+  const TunnelKind last = tunnel.path.kinds[tunnel.path.count - 1];
+  return last != TunnelKind::mpls && last != TunnelKind::ethernet_pseudowire;
 }
 
 // Whether the source is the lower peer.
@@ -66,6 +75,19 @@ Direction make_key(const packet::PacketView& view, KeyOptions options, Key& key)
     key.kind |= pack_vlan(view.vlan);
   }
   return forward ? Direction::from_lower : Direction::from_higher;
+}
+
+Key make_fragment_key(const packet::PacketView& view, unsigned depth) {
+  const bool is_v6 = view.source.is_v6();
+  Key key;
+  key.lower_address = view.source.bytes;
+  key.higher_address = view.destination.bytes;
+  key.lower_port = static_cast<std::uint16_t>(view.fragment.id >> 16);
+  key.higher_port = static_cast<std::uint16_t>(view.fragment.id);
+  key.vni = view.vni == 0 && has_stable_tunnel_id(view.tunnel) ? view.tunnel.id : view.vni;
+  key.kind = is_v6 ? 1u << kV6Bit : view.protocol;
+  key.kind |= pack_vlan(view.vlan) | std::uint64_t{depth} << kDepthBit;
+  return key;
 }
 
 HashSecret HashSecret::random() {
