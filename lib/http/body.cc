@@ -12,7 +12,7 @@ namespace {
 BodyPlan plan_framed(const Framing& framing, BodyKind otherwise) {
   BodyPlan plan;
   plan.conflicting =
-      framing.bad_content_length ||
+      framing.bad_content_length || framing.ambiguous ||
       (framing.has_transfer_encoding && (framing.has_content_length || !framing.chunked));
   if (framing.has_transfer_encoding) {
     plan.kind = framing.chunked ? BodyKind::chunked : BodyKind::none;
@@ -39,7 +39,7 @@ BodyPlan plan_body(std::string_view method, const Framing& framing) {
 BodyPlan plan_request_body(const RequestHead& head) {
   BodyPlan plan = plan_body(head.method, head.fields.framing);
   // HTTP/1.0 knows no transfer codings: its framing is faulty (RFC 9112, 6.1).
-  plan.conflicting = plan.conflicting ||
+  plan.conflicting = plan.conflicting || head.fields.bare_cr ||
                      (head.version != Version::http11 && head.fields.framing.has_transfer_encoding);
   return plan;
 }

@@ -1,5 +1,7 @@
 #include "fields.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 namespace imds::http {
@@ -50,10 +52,21 @@ void note_content_length(std::string_view value, Framing& framing) {
   });
 }
 
+constexpr std::array<std::string_view, 5> kCompressions = {"gzip", "deflate", "compress", "x-gzip",
+                                                           "x-compress"};
+
+// A coding nobody registered, or chunked twice: some reader will take no notice of it.
 void note_transfer_encoding(std::string_view value, Framing& framing) {
   framing.has_transfer_encoding = true;
   for_each_element(value, [&framing](std::string_view element) {
-    framing.chunked = iequals(trim(element.substr(0, element.find(';'))), "chunked");
+    const std::string_view coding = trim(element.substr(0, element.find(';')));
+    const bool chunked = iequals(coding, "chunked");
+    const bool known =
+        chunked ? !framing.chunked
+                : std::any_of(kCompressions.begin(), kCompressions.end(),
+                              [coding](std::string_view name) { return iequals(coding, name); });
+    framing.ambiguous = framing.ambiguous || !known;
+    framing.chunked = chunked;
   });
 }
 
@@ -77,10 +90,12 @@ bool split_field(std::string_view line, std::string_view& name, std::string_view
   return !name.empty();
 }
 
-void note_framing(std::string_view name, std::string_view value, Framing& framing) {
+void note_framing(std::string_view name, std::string_view value, bool odd_form, Framing& framing) {
   if (iequals(name, "content-length")) {
+    framing.ambiguous = framing.ambiguous || odd_form;
     note_content_length(value, framing);
   } else if (iequals(name, "transfer-encoding")) {
+    framing.ambiguous = framing.ambiguous || odd_form;
     note_transfer_encoding(value, framing);
   } else if (iequals(name, "connection")) {
     note_connection(value, framing);

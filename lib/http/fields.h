@@ -12,28 +12,35 @@ struct FieldLine {
   std::string_view first;         // without line end
   std::string_view continuation;  // the raw lines folded onto it, line ends included; may be empty
   bool bare_lf = false;
+  bool bare_cr = false;  // ends in a CR without line feed
 };
 
 class FieldReader {
  public:
   explicit FieldReader(std::string_view lines) : lines_(lines) {}
 
-  // False at the empty line or the end; position() is then just behind it.
+  // False at the empty line or the end; position() is then just behind it. An empty line that a
+  // bare CR makes does not count.
   [[nodiscard]] bool next(FieldLine& field) {
-    if (position_ >= lines_.size()) {
-      return false;
-    }
-    const Line line = line_at(lines_, position_);
-    position_ = line.next;
+    Line line;
+    do {
+      if (position_ >= lines_.size()) {
+        return false;
+      }
+      line = line_at(lines_, position_);
+      position_ = line.next;
+    } while (line.text.empty() && line.bare_cr);
     if (line.text.empty()) {
       return false;
     }
     field.first = line.text;
     field.bare_lf = line.bare_lf;
+    field.bare_cr = line.bare_cr;
     const std::size_t fold = position_;
     while (position_ < lines_.size() && is_blank(lines_[position_])) {
       const Line folded = line_at(lines_, position_);
       field.bare_lf = field.bare_lf || folded.bare_lf;
+      field.bare_cr = field.bare_cr || folded.bare_cr;
       position_ = folded.next;
     }
     field.continuation = lines_.substr(fold, position_ - fold);
@@ -63,6 +70,7 @@ void for_each_folded(std::string_view continuation, Put&& put) {
                                std::string_view& value);
 
 // Notes what a header says about framing; others are ignored. One call per header, in order.
-void note_framing(std::string_view name, std::string_view value, Framing& framing);
+// `odd_form`: folded, or with blanks before the colon, so that other readers may not see it.
+void note_framing(std::string_view name, std::string_view value, bool odd_form, Framing& framing);
 
 }  // namespace imds::http

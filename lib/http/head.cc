@@ -42,7 +42,7 @@ void clear(HeaderBlock& fields) {
   fields.count = 0;
   fields.host = fields.user_agent = fields.server = fields.upgrade = fields.content_type = {};
   fields.framing = {};
-  fields.folded = fields.blank_before_colon = fields.bare_lf = false;
+  fields.folded = fields.blank_before_colon = fields.bare_lf = fields.bare_cr = false;
   fields.repeated_host = fields.unfold_truncated = false;
   fields.malformed = 0;
 }
@@ -58,7 +58,7 @@ void keep_first(std::string_view& slot, std::string_view value) {
   }
 }
 
-void note_known(const Header& header, HeaderBlock& out) {
+void note_known(const Header& header, bool odd_form, HeaderBlock& out) {
   switch (header.name.size()) {
     case 4:
       if (iequals(header.name, "host")) {
@@ -90,7 +90,7 @@ void note_known(const Header& header, HeaderBlock& out) {
     default:
       break;
   }
-  note_framing(header.name, header.value, out.framing);
+  note_framing(header.name, header.value, odd_form, out.framing);
 }
 
 // The value with its folds replaced by one blank each (RFC 9112, 5.2).
@@ -114,6 +114,7 @@ void parse_fields(std::string_view lines, std::span<char> scratch, HeaderBlock& 
   while (reader.next(field)) {
     ++out.count;
     out.bare_lf = out.bare_lf || field.bare_lf;
+    out.bare_cr = out.bare_cr || field.bare_cr;
     // A line that begins with a blank but has none before it to continue is odd as well.
     out.folded = out.folded || !field.continuation.empty() || is_blank(field.first.front());
     Header header;
@@ -121,8 +122,8 @@ void parse_fields(std::string_view lines, std::span<char> scratch, HeaderBlock& 
       ++out.malformed;
       continue;
     }
-    const char before_colon = *(header.name.data() + header.name.size());
-    out.blank_before_colon = out.blank_before_colon || is_blank(before_colon);
+    const bool blank = is_blank(*(header.name.data() + header.name.size()));
+    out.blank_before_colon = out.blank_before_colon || blank;
     if (!field.continuation.empty()) {
       header.value = unfold(header.value, field.continuation, unfolded);
     }
@@ -130,7 +131,7 @@ void parse_fields(std::string_view lines, std::span<char> scratch, HeaderBlock& 
     if (out.kept_count < kMaxHeaders) {
       out.kept[out.kept_count++] = header;
     }
-    note_known(header, out);
+    note_known(header, blank || !field.continuation.empty(), out);
   }
   out.unfold_truncated = unfolded.truncated();
   out.bytes = {reinterpret_cast<const std::uint8_t*>(lines.data()), reader.position()};
@@ -192,6 +193,7 @@ HeadStatus parse_request_head(ByteSpan head, std::span<char> scratch, RequestHea
   out.version_text = request.version.empty() ? "0.9" : request.version;
   out.version = request.version.empty() ? Version::http09 : version_of(request.version);
   out.fields.bare_lf = line.bare_lf;
+  out.fields.bare_cr = line.bare_cr;
   parse_fields(text.substr(line.next), scratch, out.fields);
   return HeadStatus::ok;
 }

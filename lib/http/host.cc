@@ -60,11 +60,30 @@ std::optional<IpAddress> parse_numbers(std::string_view host) {
   return std::nullopt;
 }
 
-// RFC 4291, 2.5.5.2.
-IpAddress unmapped(const IpAddress& address) {
-  constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  if (address.is_v6() && std::equal(kMapped.begin(), kMapped.end(), address.bytes.begin())) {
-    return IpAddress::v4_wire(address.bytes.data() + kMapped.size());
+// IPv6 addresses that stand for the IPv4 address at `offset` within them.
+struct Embedding {
+  std::array<std::uint8_t, 12> prefix;
+  std::size_t size;  // bytes of the prefix
+  std::size_t offset;
+};
+constexpr std::array<Embedding, 5> kEmbeddings = {{
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 12, 12},     // mapped (RFC 4291, 2.5.5.2)
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0}, 12, 12},     // translated (RFC 2765, 2.1)
+    {{0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0}, 12, 12},  // NAT64 (RFC 6052, 2.1)
+    {{0x20, 0x02}, 2, 2},                                     // 6to4 (RFC 3056, 2)
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 12, 12},           // compatible (RFC 4291, 2.5.5.1)
+}};
+
+IpAddress embedded_v4(const IpAddress& address) {
+  for (const Embedding& embedding : kEmbeddings) {
+    if (!std::equal(embedding.prefix.begin(),
+                    embedding.prefix.begin() + static_cast<std::ptrdiff_t>(embedding.size),
+                    address.bytes.begin())) {
+      continue;
+    }
+    const IpAddress v4 = IpAddress::v4_wire(address.bytes.data() + embedding.offset);
+    // ::, ::1 and their neighbours are themselves.
+    return v4.bytes[0] == 0 ? address : v4;
   }
   return address;
 }
@@ -75,7 +94,131 @@ std::optional<IpAddress> parse_v6(std::string_view host) {
   if (!address || !address->is_v6()) {
     return std::nullopt;
   }
-  return unmapped(*address);
+  return embedded_v4(*address);
+}
+
+// Services that answer a name with the address written in it, in whatever place:
+// app.169.254.169.254.nip.io, 169-254-169-254.sslip.io, a9fea9fe.nip.io.
+constexpr std::array<std::string_view, 4> kAddressNames = {".nip.io", ".sslip.io", ".xip.io",
+                                                           ".traefik.me"};
+
+// What stands before such a service's name; empty for other names.
+std::string_view before_address_service(std::string_view host) {
+  for (const std::string_view service : kAddressNames) {
+    if (host.size() > service.size() &&
+        iequals(host.substr(host.size() - service.size()), service)) {
+      return host.substr(0, host.size() - service.size());
+    }
+  }
+  return {};
+}
+
+// A decimal octet; -1 for anything else.
+int octet(std::string_view text) {
+  int value = 0;
+  for (const char c : text) {
+    if (!is_digit(c)) {
+      return -1;
+    }
+    value = value * 10 + (c - '0');
+  }
+  return text.empty() || text.size() > 3 || value > 255 ? -1 : value;
+}
+
+// Eight hexadecimal digits.
+std::optional<IpAddress> hex_quad(std::string_view text) {
+  std::uint32_t value = 0;
+  for (const char c : text) {
+    if (hex_value(c) < 0) {
+      return std::nullopt;
+    }
+    value = value << 4 | static_cast<std::uint32_t>(hex_value(c));
+  }
+  return text.size() == 8 ? std::optional(IpAddress::v4(value)) : std::nullopt;
+}
+
+// fd00-ec2--254: a label that is an IPv6 address with dashes for colons.
+std::optional<IpAddress> dashed_v6(std::string_view label) {
+  std::array<char, 40> text;
+  if (label.size() >= text.size() || label.find('-') == std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::replace_copy(label.begin(), label.end(), text.begin(), '-', ':');
+  const auto address = IpAddress::parse({text.data(), label.size()});
+  return address && address->is_v6() ? std::optional(embedded_v4(*address)) : std::nullopt;
+}
+
+// The address in the labels before the service's name: four octets in a row, between dots or
+// dashes; else eight hexadecimal digits; else a dashed IPv6 address.
+std::optional<IpAddress> address_in_labels(std::string_view labels) {
+  std::optional<IpAddress> hex;
+  std::uint32_t quad = 0;
+  int octets = 0;
+  for (std::size_t at = 0; at <= labels.size();) {
+    const std::size_t end = std::min(labels.find_first_of(".-", at), labels.size());
+    const std::string_view part = labels.substr(at, end - at);
+    const int value = octet(part);
+    octets = value < 0 ? 0 : octets + 1;
+    quad = quad << 8 | static_cast<std::uint32_t>(std::max(value, 0));
+    if (octets == 4) {
+      return IpAddress::v4(quad);
+    }
+    hex = hex ? hex : hex_quad(part);
+    at = end + 1;
+  }
+  for (std::size_t at = 0; !hex && at <= labels.size();) {
+    const std::size_t end = std::min(labels.find('.', at), labels.size());
+    hex = dashed_v6(labels.substr(at, end - at));
+    at = end + 1;
+  }
+  return hex;
+}
+
+// Digits and dots that IDNA (UTS 46) maps to ASCII, beyond the fullwidth forms, which decoding has
+// folded already. Returns the bytes taken and writes one or two characters; 0 for anything else.
+std::size_t fold_idna(std::string_view text, char* out, std::size_t& written) {
+  const auto byte = [text](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+  const auto put = [&](unsigned number) {
+    written = 0;
+    if (number >= 10) {
+      out[written++] = static_cast<char>('0' + number / 10);
+    }
+    out[written++] = static_cast<char>('0' + number % 10);
+  };
+  written = 1;
+  if (text.size() >= 2 && byte(0) == 0xc2) {
+    if (byte(1) == 0xb9 || byte(1) == 0xb2 || byte(1) == 0xb3) {  // superscript 1, 2, 3
+      put(byte(1) == 0xb9 ? 1 : byte(1) - 0xb0u);
+      return 2;
+    }
+    return 0;
+  }
+  if (text.size() >= 4 && byte(0) == 0xf0 && byte(1) == 0x9d && byte(2) == 0x9f &&
+      byte(3) >= 0x8e && byte(3) <= 0xbf) {  // mathematical digits
+    put((byte(3) - 0x8eu) % 10);
+    return 4;
+  }
+  if (text.size() < 3) {
+    return 0;
+  }
+  const unsigned code = (byte(0) & 0x0fu) << 12 | (byte(1) & 0x3fu) << 6 | (byte(2) & 0x3fu);
+  if ((byte(0) & 0xf0) != 0xe0) {
+    return 0;
+  }
+  if (code == 0x3002 || code == 0xff61) {  // ideographic full stops
+    out[0] = '.';
+  } else if (code >= 0x2460 && code <= 0x2473) {  // circled 1 to 20
+    put(code - 0x2460 + 1);
+  } else if (code == 0x24ea) {  // circled 0
+    put(0);
+  } else if (code == 0x2070 || (code >= 0x2074 && code <= 0x2079)) {  // superscripts
+    put(code - 0x2070);
+  } else if (code >= 0x2080 && code <= 0x2089) {  // subscripts
+    put(code - 0x2080);
+  } else {
+    return 0;
+  }
+  return 3;
 }
 
 // Letters, digits, `-` and `_`: what names are made of besides dots.
@@ -170,7 +313,32 @@ bool is_plain_authority(std::string_view text) {
   if (last_label == host.size()) {
     return false;
   }
+  // Of the services that put an address into a name all end so.
+  const char last = ascii_lower(host.back());
+  if ((last == 'o' || last == 'e') && !before_address_service(host).empty()) {
+    return false;
+  }
   return !is_digit(host[last_label]) || is_canonical_quad(host);
+}
+
+std::size_t decode_host(char* text, std::size_t size) {
+  size = percent_decode(text, size);
+  std::size_t to = 0;
+  for (std::size_t from = 0; from < size;) {
+    std::size_t written = 0;
+    const bool wide = static_cast<std::uint8_t>(text[from]) >= 0xc2;
+    const std::size_t taken = wide ? fold_idna({text + from, size - from}, text + to, written) : 0;
+    if (taken == 0) {
+      text[to++] = ascii_lower(text[from++]);
+    } else {
+      to += written;
+      from += taken;
+    }
+  }
+  while (to > 1 && text[to - 1] == '.') {
+    --to;
+  }
+  return to;
 }
 
 std::optional<IpAddress> host_address(std::string_view host) {
@@ -179,10 +347,9 @@ std::optional<IpAddress> host_address(std::string_view host) {
     return std::nullopt;
   }
   std::memcpy(decoded.data(), host.data(), host.size());
-  std::string_view text(decoded.data(), percent_decode(decoded.data(), host.size()));
-  if (text.size() > 1 && text.back() == '.') {
-    text.remove_suffix(1);
-  }
+  std::string_view text(decoded.data(), decode_host(decoded.data(), host.size()));
+  // Readers in C see no further than a NUL.
+  text = text.substr(0, text.find('\0'));
   if (!text.empty() && text.front() == '[') {
     text.remove_prefix(1);
     if (!text.empty() && text.back() == ']') {
@@ -192,6 +359,9 @@ std::optional<IpAddress> host_address(std::string_view host) {
   }
   if (text.find(':') != std::string_view::npos) {
     return parse_v6(text);
+  }
+  if (const std::string_view labels = before_address_service(text); !labels.empty()) {
+    return address_in_labels(labels);
   }
   return parse_numbers(text);
 }

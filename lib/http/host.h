@@ -16,8 +16,13 @@ struct Authority {
 // 1 to 65535 in decimal, else 0.
 [[nodiscard]] std::uint16_t parse_port(std::string_view digits);
 
+// In place: percent-encoding, lookalikes and the digits and dots of IDNA to ASCII, lower case,
+// trailing dots removed. Returns the new size.
+[[nodiscard]] std::size_t decode_host(char* text, std::size_t size);
+
 // Normalising would change nothing but case: a name, or an IPv4 address as a canonical dotted quad,
-// perhaps with a plain port; no userinfo, no encoding, no bracket, no trailing dot.
+// perhaps with a plain port; no userinfo, no encoding, no bracket, no trailing dot, and no name of
+// a service that answers with the address in the name (nip.io).
 [[nodiscard]] bool is_plain_authority(std::string_view text);
 
 }  // namespace imds::http

@@ -29,10 +29,16 @@ std::uint32_t equal_mask(__m128i block, char c) {
   return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8(c))));
 }
 
+// Bytes beyond ASCII.
+std::uint32_t high_mask(__m128i block) {
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(block));
+}
+
 // Which Disguise bits a path earns; called when something in it looks odd.
-std::uint8_t name_path_oddities(std::string_view path) {
+std::uint16_t name_path_oddities(std::string_view path) {
   unsigned bits = 0;
   for (std::size_t i = 0; i < path.size(); ++i) {
+    bits |= static_cast<std::uint8_t>(path[i]) >= 0x80 ? unsigned{kTargetEncoded} : 0;
     const char next = i + 1 < path.size() ? path[i + 1] : '\0';
     switch (path[i]) {
       case '%':
@@ -52,18 +58,18 @@ std::uint8_t name_path_oddities(std::string_view path) {
         break;
     }
   }
-  return static_cast<std::uint8_t>(bits);
+  return static_cast<std::uint16_t>(bits);
 }
 
 // Most paths are ordinary: 16 bytes at a time, only to know that.
-std::uint8_t path_disguise(std::string_view path) {
+std::uint16_t path_disguise(std::string_view path) {
   std::uint32_t slash_before = 0;
   for (std::size_t at = 0; at < path.size(); at += kBlock) {
     const __m128i block = block_at(path, at);
     const std::uint32_t slashes = equal_mask(block, '/');
     const std::uint32_t after_slash = (slashes << 1) | slash_before;
     const std::uint32_t odd = equal_mask(block, '%') | equal_mask(block, '\\') |
-                              equal_mask(block, ';') |
+                              equal_mask(block, ';') | high_mask(block) |
                               (after_slash & (slashes | equal_mask(block, '.')));
     if (odd != 0) {
       return name_path_oddities(path);
@@ -73,18 +79,27 @@ std::uint8_t path_disguise(std::string_view path) {
   return 0;
 }
 
-std::uint8_t path_and_query_disguise(std::string_view text) {
-  const std::size_t mark = std::min(text.find('?'), text.size());
-  const bool encoded_query = text.find('%', mark) != std::string_view::npos;
-  return static_cast<std::uint8_t>(path_disguise(text.substr(0, mark)) |
-                                   (encoded_query ? kTargetEncoded : 0));
+bool is_encoded(std::string_view text) {
+  for (std::size_t at = 0; at < text.size(); at += kBlock) {
+    const __m128i block = block_at(text, at);
+    if ((equal_mask(block, '%') | high_mask(block)) != 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
-std::uint8_t authority_disguise(std::string_view authority) {
+std::uint16_t path_and_query_disguise(std::string_view text) {
+  const std::size_t mark = std::min(text.find('?'), text.size());
+  return static_cast<std::uint16_t>(path_disguise(text.substr(0, mark)) |
+                                    (is_encoded(text.substr(mark)) ? kTargetEncoded : 0));
+}
+
+std::uint16_t authority_disguise(std::string_view authority) {
   return is_plain_authority(authority) ? 0 : kHostForm;
 }
 
-std::uint8_t target_disguise(std::string_view method, std::string_view target) {
+std::uint16_t target_disguise(std::string_view method, std::string_view target) {
   if (target.front() == '/') {
     return path_and_query_disguise(target);
   }
@@ -99,14 +114,14 @@ std::uint8_t target_disguise(std::string_view method, std::string_view target) {
   } else if (iequals(method, "CONNECT") && target.find('/') == std::string_view::npos) {
     return authority_disguise(target);
   } else {
-    return static_cast<std::uint8_t>(kTargetForm | path_and_query_disguise(target));
+    return static_cast<std::uint16_t>(kTargetForm | path_and_query_disguise(target));
   }
   target.remove_prefix(scheme);
   const std::size_t end = std::min(target.find_first_of("/\\?#"), target.size());
   const std::string_view authority = target.substr(0, end);
-  return static_cast<std::uint8_t>((authority.empty() ? kTargetForm : 0) |
-                                   authority_disguise(authority) |
-                                   path_and_query_disguise(target.substr(end)));
+  return static_cast<std::uint16_t>((authority.empty() ? kTargetForm : 0) |
+                                    authority_disguise(authority) |
+                                    path_and_query_disguise(target.substr(end)));
 }
 
 // The usual request line without looking at every byte; anything else is left to the parser.
@@ -155,14 +170,15 @@ class HeaderSketch {
       case 7:   // Upgrade
       case 14:  // Content-Length
       case 17:  // Transfer-Encoding
-        note_framing(name, value(at), framing_);
+        note_framing(name, value(at), blank_before, framing_);
         break;
       default:
         break;
     }
   }
   void fold() { disguise_ |= kFolded; }
-  [[nodiscard]] std::uint8_t disguise() const { return static_cast<std::uint8_t>(disguise_); }
+  void bare_cr() { disguise_ |= kBareCr; }
+  [[nodiscard]] std::uint16_t disguise() const { return static_cast<std::uint16_t>(disguise_); }
   [[nodiscard]] const Framing& framing() const { return framing_; }
 
  private:
@@ -178,6 +194,7 @@ class HeaderSketch {
 // 64 bytes of the head as bit masks, bit i for byte i.
 struct Masks {
   std::uint64_t feeds = 0;  // LF
+  std::uint64_t crs = 0;
   std::uint64_t colons = 0;
 };
 
@@ -186,6 +203,7 @@ Masks masks_at(std::string_view head, std::size_t at) {
   for (std::size_t i = 0; i < 64 && at + i < head.size(); i += kBlock) {
     const __m128i block = block_at(head, at + i);
     masks.feeds |= std::uint64_t{equal_mask(block, '\n')} << i;
+    masks.crs |= std::uint64_t{equal_mask(block, '\r')} << i;
     masks.colons |= std::uint64_t{equal_mask(block, ':')} << i;
   }
   return masks;
@@ -195,11 +213,17 @@ Masks masks_at(std::string_view head, std::size_t at) {
 // first colon is looked at; adding the bits where lines begin to the bits that are neither colon
 // nor line feed carries each beginning to the first of either.
 void sketch_headers(std::string_view head, std::size_t start, HeaderSketch& out) {
-  std::size_t line = start;  // where the line under way begins
-  std::uint64_t begins = 1;  // bit 0: a line begins with this block
-  bool carried = false;      // a line that began earlier is still without stop
+  std::size_t line = start;     // where the line under way begins
+  std::uint64_t begins = 1;     // bit 0: a line begins with this block
+  bool carried = false;         // a line that began earlier is still without stop
+  std::uint64_t cr_before = 0;  // bit 0: the last block ended in a CR
   for (std::size_t at = start; at < head.size(); at += 64) {
     const Masks masks = masks_at(head, at);
+    // Each byte after a CR is a line feed.
+    if ((((masks.crs << 1) | cr_before) & ~masks.feeds) != 0) {
+      out.bare_cr();
+    }
+    cr_before = masks.crs >> 63;
     const std::uint64_t stops = masks.feeds | masks.colons;
     const std::uint64_t starts = (masks.feeds << 1) | begins;
     std::uint64_t sum = 0;
@@ -247,10 +271,13 @@ RequestSketch sketch_request(ByteSpan raw_head) {
     return sketch;
   }
   HeaderSketch headers(head);
+  if (line.bare_cr) {
+    headers.bare_cr();
+  }
   sketch_headers(head, line.next, headers);
   sketch.valid = true;
-  sketch.disguise = static_cast<std::uint8_t>(headers.disguise() |
-                                              target_disguise(request.method, request.target));
+  sketch.disguise = static_cast<std::uint16_t>(headers.disguise() |
+                                               target_disguise(request.method, request.target));
   sketch.body = plan_body(request.method, headers.framing());
   sketch.body.conflicting = sketch.body.conflicting ||
                             (request.version != "1.1" && headers.framing().has_transfer_encoding);

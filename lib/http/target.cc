@@ -147,12 +147,8 @@ std::string_view put_host(std::string_view host, bool in_url, Out& out) {
     return domain;
   }
   const std::size_t start = out.size;
-  put_decoded(host, out);
-  std::transform(out.buffer.data() + start, out.buffer.data() + out.size, out.buffer.data() + start,
-                 ascii_lower);
-  if (out.size > start + 1 && out.buffer[out.size - 1] == '.') {
-    --out.size;
-  }
+  out.put(host);
+  out.size = start + decode_host(out.buffer.data() + start, out.size - start);
   return out.from(start);
 }
 

@@ -1,6 +1,7 @@
 // Small character tests shared by the room's sources. ASCII, no locale.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -78,31 +79,34 @@ namespace imds::http {
   return i;
 }
 
-// One line without its line end, and where the next begins. The last may lack a line feed.
+// One line without its line end, and where the next begins. The last may lack a line feed. CRs in
+// front of a line feed belong to the line end; a CR elsewhere ends the line as well, as some
+// readers have it.
 struct Line {
   std::string_view text;
   std::size_t next = 0;
   bool bare_lf = false;
+  bool bare_cr = false;
 };
 [[nodiscard]] inline Line line_at(std::string_view text, std::size_t start) {
   Line line;
+  start = std::min(start, text.size());
   const void* feed =
       start < text.size() ? std::memchr(text.data() + start, '\n', text.size() - start) : nullptr;
-  if (feed == nullptr) {
-    line.text = text.substr(start);
-    line.next = text.size();
-    if (!line.text.empty() && line.text.back() == '\r') {
-      line.text.remove_suffix(1);
-    }
-    return line;
-  }
-  const auto end = static_cast<std::size_t>(static_cast<const char*>(feed) - text.data());
+  const std::size_t end =
+      feed == nullptr ? text.size()
+                      : static_cast<std::size_t>(static_cast<const char*>(feed) - text.data());
   line.text = text.substr(start, end - start);
-  line.next = end + 1;
-  if (!line.text.empty() && line.text.back() == '\r') {
+  line.next = feed == nullptr ? end : end + 1;
+  line.bare_lf = feed != nullptr && (line.text.empty() || line.text.back() != '\r');
+  while (!line.text.empty() && line.text.back() == '\r') {
     line.text.remove_suffix(1);
-  } else {
-    line.bare_lf = true;
+  }
+  if (const std::size_t cr = line.text.find('\r'); cr != std::string_view::npos) {
+    line.text = line.text.substr(0, cr);
+    line.next = start + cr + 1;
+    line.bare_cr = true;
+    line.bare_lf = false;
   }
   return line;
 }

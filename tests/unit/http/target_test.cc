@@ -137,6 +137,34 @@ TEST(NormaliseTarget, PercentDecodingStopsAfterThreeRounds) {
   EXPECT_EQ(normalise("/%252525252561").path, "/%252561");
 }
 
+TEST(NormaliseTarget, OddEncodingsOfAscii) {
+  for (const char* disguise :
+       {"/%u006catest/meta-data/", "/latest%u002fmeta-data/", "/latest%U2215/..%uff0fmeta-data/",
+        "/latest%c0%afmeta-data/", "/latest\xc0\xafmeta-data/", "/latest%e0%80%afmeta-data/",
+        "/latest%ef%bc%8fmeta-data/",
+        "/\xef\xbd\x8c"
+        "atest/meta-data/",
+        "/x/%c0%ae%c0%ae/latest/meta-data/", "/x/%u002e%u002e/latest/meta-data/",
+        "/%ef%bc%85%36%63atest/meta-data/", "/%25u006catest/meta-data/", "/%%36%63atest/meta-data/",
+        "/%256catest/meta-data/", "/%25256catest/meta-data/",
+        "/latest%5c%2e%2e%5c%2elatest/..%5c.%2flatest/meta-data/"}) {
+    if (std::string_view(disguise).find("2215") != std::string_view::npos) {
+      // U+2215 is a division sign to everyone but the eye.
+      EXPECT_EQ(normalise(disguise).path, "/meta-data/") << disguise;
+    } else {
+      EXPECT_EQ(normalise(disguise).path, "/latest/meta-data/") << disguise;
+    }
+  }
+  // What is invalid stays.
+  for (const char* odd : {"/%u12", "/%u00zz", "/%zz", "/%c", "/\xc0", "/\xc0x", "/\xe0\x80",
+                          "/\xff", "/caf\xc3\xa9", "/a+b"}) {
+    EXPECT_EQ(normalise(odd).path, odd);
+  }
+  EXPECT_EQ(normalise("/caf%u00e9/%u20ac").path, "/caf\xc3\xa9/\xe2\x82\xac");
+  EXPECT_EQ(normalise("/latest/meta-data%00.png").path, std::string("/latest/meta-data\0.png", 22));
+  EXPECT_EQ(normalise("/latest%09/meta-data").path, "/latest\t/meta-data");
+}
+
 TEST(NormaliseTarget, AbsoluteForm) {
   const Normalised n = normalise("HTTP://user:secret@2852039166:080//latest\\meta-data", "other");
   EXPECT_EQ(n.domain, "169.254.169.254");
@@ -163,25 +191,87 @@ TEST(NormaliseTarget, TheHostHeaderGivesTheDomain) {
 }
 
 TEST(HostAddress, EveryForm) {
-  for (const char* host : {"169.254.169.254",     "169.254.169.254.",
-                           "2852039166",          "0xA9FEA9FE",
-                           "0xa9fea9fe",          "025177524776",
-                           "0251.0376.0251.0376", "0251.254.0xa9.254",
-                           "169.254.43518",       "169.16689662",
-                           "0xa9.0xfe.0xa9.0xfe", "425.510.425.510",
-                           "[::ffff:a9fe:a9fe]",  "[::ffff:169.254.169.254]",
-                           "::ffff:a9fe:a9fe",    "%32852039166",
-                           "%2532852039166",      "169%2e254%2e169%2e254",
-                           "7147006462",          "0000000251.00000000376.000251.0000376"}) {
+  for (const char* host : {"169.254.169.254",
+                           "169.254.169.254.",
+                           "2852039166",
+                           "0xA9FEA9FE",
+                           "0xa9fea9fe",
+                           "025177524776",
+                           "0251.0376.0251.0376",
+                           "0251.254.0xa9.254",
+                           "169.254.43518",
+                           "169.16689662",
+                           "0xa9.0xfe.0xa9.0xfe",
+                           "425.510.425.510",
+                           "[::ffff:a9fe:a9fe]",
+                           "[::ffff:169.254.169.254]",
+                           "::ffff:a9fe:a9fe",
+                           "%32852039166",
+                           "%2532852039166",
+                           "169%2e254%2e169%2e254",
+                           "7147006462",
+                           "0000000251.00000000376.000251.0000376",
+                           "169.254.169.254...",
+                           "[::169.254.169.254]",
+                           "[64:ff9b::a9fe:a9fe]",
+                           "[2002:a9fe:a9fe::1]",
+                           "[::ffff:0:a9fe:a9fe]",
+                           "[::ffff:a9fe:a9fe%25eth0]",
+                           "169.254.169.254.nip.io",
+                           "169-254-169-254.nip.io",
+                           "a9fea9fe.nip.io",
+                           "A9FEA9FE.NIP.IO.",
+                           "app.169.254.169.254.nip.io",
+                           "app-169-254-169-254.nip.io",
+                           "x.a9fea9fe.y.sslip.io",
+                           "www.169-254-169-254.com.sslip.io",
+                           "169.254.169.254.xip.io",
+                           "10-a9fea9fe.traefik.me",
+                           "169-254-169-254%2enip.io",
+                           "169\xe3\x80\x82"
+                           "254\xe3\x80\x82"
+                           "169\xe3\x80\x82"
+                           "254",
+                           "\xef\xbc\x91\xef\xbc\x96\xef\xbc\x99.254.169.254",
+                           "\xe2\x91\xa0\xe2\x91\xa5\xe2\x91\xa8\xef\xbd\xa1"
+                           "254.169.254",
+                           "%e2%91%a0%e2%91%a5%e2%91%a8.254.169.254",
+                           "\xe2\x91\xaf"
+                           "9.254.169.254",
+                           "\xc2\xb9\xe2\x81\xb6\xe2\x82\x89.254.169.254",
+                           "\xf0\x9d\x9f\x8f\xf0\x9d\x9f\xa8\xf0\x9d\x9f\xb5.254.169.254",
+                           "169.254.169.254%00.example.com",
+                           "%u0031%u0036%uff19.254.169.254"}) {
     const auto address = host_address(host);
     ASSERT_TRUE(address.has_value()) << host;
     EXPECT_EQ(address->to_string(), "169.254.169.254") << host;
   }
   EXPECT_EQ(host_address("[fd00:ec2::254]")->to_string(), "fd00:ec2::254");
   EXPECT_EQ(host_address("127.1")->to_string(), "127.0.0.1");
-  for (const char* host : {"", ".", "example.com", "1.2.3.4.5", "1..2", "[", "[]", "[1.2.3.4]",
-                           "0xg", "169.254.169.254.nip.io", "99999999999999999999999", "1.2.3.x",
-                           "[fd00::1::2]", "-1", "fd00", "%", "..."}) {
+  EXPECT_EQ(host_address("fd00-ec2--254.sslip.io")->to_string(), "fd00:ec2::254");
+  EXPECT_EQ(host_address("[::1]")->to_string(), "::1");
+  EXPECT_EQ(host_address("[::]")->to_string(), "::");
+  EXPECT_EQ(host_address("[fd00:ec2::a9fe:a9fe]")->to_string(), "fd00:ec2::a9fe:a9fe");
+  for (const char* host : {"",
+                           ".",
+                           "example.com",
+                           "1.2.3.4.5",
+                           "1..2",
+                           "[",
+                           "[]",
+                           "[1.2.3.4]",
+                           "0xg",
+                           "nip.io",
+                           "example.nip.io",
+                           "1.2.3.nip.io",
+                           "169.254.169.254.example.com",
+                           "99999999999999999999999",
+                           "1.2.3.x",
+                           "[fd00::1::2]",
+                           "-1",
+                           "fd00",
+                           "%",
+                           "..."}) {
     EXPECT_FALSE(host_address(host).has_value()) << host;
   }
   EXPECT_FALSE(host_address(std::string(10000, '1')).has_value());
@@ -199,10 +289,12 @@ TEST(NormaliseTarget, ASmallBufferTruncatesAndSaysSo) {
 }
 
 std::string random_target(std::mt19937& random) {
-  constexpr std::string_view kPieces[] = {"/",       "//",    "\\",  ".",    "..", ";", "%2e",
-                                          "%2f",     "%25",   "%5c", "%",    "?",  "#", "a",
-                                          "latest",  "http:", "@",   ":",    "[",  "]", "0x7f",
-                                          "169.254", "%3b",   "%41", "\x80", "%00"};
+  constexpr std::string_view kPieces[] = {
+      "/",         "//",           "\\",      ".",           "..",  ";",      "%2e",
+      "%2f",       "%25",          "%5c",     "%",           "?",   "#",      "a",
+      "latest",    "http:",        "@",       ":",           "[",   "]",      "0x7f",
+      "169.254",   "%3b",          "%41",     "\x80",        "%00", "%u002f", "\xc0\xaf",
+      "%ef%bc%8f", "\xef\xbc\x85", ".nip.io", "\xe2\x91\xaf"};
   std::string target;
   const std::size_t count = std::uniform_int_distribution<std::size_t>(0, 12)(random);
   for (std::size_t i = 0; i < count; ++i) {

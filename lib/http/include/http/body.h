@@ -22,9 +22,9 @@ enum class BodyKind : std::uint8_t {
 
 struct BodyPlan {
   BodyKind kind = BodyKind::none;
-  // Content-Length and Transfer-Encoding disagree, differ among themselves or are invalid: another
-  // reader may see another end. `kind` is RFC 9112's choice; whoever skips should probe every
-  // segment.
+  // Content-Length and Transfer-Encoding disagree, differ among themselves, are invalid or written
+  // oddly, or lines end in a bare CR: another reader may see another end. `kind` is RFC 9112's
+  // choice; who must miss nothing looks for requests everywhere behind the head (find_request()).
   bool conflicting = false;
   std::uint64_t length = 0;
 };

@@ -30,7 +30,10 @@ struct Framing {
   bool has_content_length = false;   // a valid one was seen
   bool bad_content_length = false;   // not a number below 2^63, or two that differ
   bool has_transfer_encoding = false;
-  bool chunked = false;             // chunked is the last transfer coding
+  bool chunked = false;  // chunked is the last transfer coding
+  // One of the two is written so that another reader may not see it: folded, with blanks before
+  // the colon, or naming a coding that is none.
+  bool ambiguous = false;
   bool has_upgrade = false;         // an Upgrade header
   bool connection_upgrade = false;  // Connection: upgrade
   bool close = false;               // Connection: close
@@ -57,6 +60,7 @@ struct HeaderBlock {
   bool folded = false;  // a value continued on the next line (obs-fold, RFC 9112, 5.2)
   bool blank_before_colon = false;
   bool bare_lf = false;           // a line ended without CR
+  bool bare_cr = false;           // a line ended without LF
   bool repeated_host = false;     // another Host header that differs
   bool unfold_truncated = false;  // scratch was too small: a folded value lost its end
   std::uint32_t malformed = 0;    // lines without a colon or with an empty name; not in `kept`
@@ -91,8 +95,9 @@ enum class HeadStatus : std::uint8_t {
 
 // `head` runs from the first byte to the empty line; a head cut short (lost bytes, snap length) is
 // parsed as far as it goes. `scratch` backs unfolded values; head.size() bytes always suffice.
-// Blank lines in front, bare LF, blanks before the colon, several blanks or tabs in the request
-// line, blanks inside the target and any method token are accepted. Every field of `out` is set.
+// Blank lines in front, bare LF, bare CR, blanks before the colon, several blanks or tabs in the
+// request line, blanks inside the target and any method token are accepted. Every field of `out` is
+// set.
 [[nodiscard]] HeadStatus parse_request_head(ByteSpan head, std::span<char> scratch,
                                             RequestHead& out);
 [[nodiscard]] HeadStatus parse_response_head(ByteSpan head, std::span<char> scratch,

@@ -13,25 +13,28 @@
 namespace imds::http {
 
 // Reasons a head has to be parsed and normalised before its literals can be trusted: bits.
-enum Disguise : std::uint8_t {
-  kTargetEncoded = 0x01,    // % in the target
+enum Disguise : std::uint16_t {
+  kTargetEncoded = 0x01,    // in the target: %, or a byte beyond ASCII
   kTargetSlashes = 0x02,    // in the path: a backslash, or // (the scheme's are none)
   kTargetDots = 0x04,       // a path segment that begins with a dot
   kTargetParameter = 0x08,  // ; in the path
   kTargetForm = 0x10,       // neither /path, *, http://host/path, https://host/path nor, with
                             // CONNECT, host:port
   kHostForm = 0x20,         // a host, in target or Host, that is bracketed, encoded, preceded by
-                            // userinfo, ended by a dot, or a number other than a plain dotted quad
+                            // userinfo, ended by a dot, a number other than a plain dotted quad,
+                            // or the name of a service that spells addresses
   kFolded = 0x40,           // a header continued on the next line
   kHeaderSpacing = 0x80,    // a header not written exactly "Name: value" around its colon
+  kBareCr = 0x100,          // a CR without LF, which ends a line for some
 };
 
 struct RequestSketch {
-  std::uint8_t disguise = 0;  // Disguise bits
+  std::uint16_t disguise = 0;  // Disguise bits
   // The first line is a request line, as parse_request_head() would find. Without, nothing else
   // is set.
   bool valid = false;
-  // As plan_request_body() on the parsed head gives, except when a header is folded (then parse).
+  // As plan_request_body() on the parsed head gives, except when a header is folded or a CR is bare
+  // (then parse).
   BodyPlan body;
 };
 

@@ -41,8 +41,11 @@ struct Target {
 
 // The address a host means: dotted quad, one to four decimal, octal (0…) or hexadecimal (0x…)
 // numbers as inet_aton(3) reads them, octets taken modulo 256 as careless readers do, IPv6 in or
-// out of brackets with an optional zone, IPv4-mapped IPv6 as IPv4; percent-encoding and one
-// trailing dot removed. nullopt for a name.
+// out of brackets with an optional zone; IPv6 that embeds an IPv4 address (mapped, translated,
+// compatible, NAT64, 6to4) as that; names under nip.io, sslip.io, xip.io and traefik.me as the
+// address they spell. Percent-encoding and trailing dots are removed, digits and dots that IDNA
+// maps to ASCII (fullwidth, circled, …) are read as such, and a NUL ends the host. nullopt for a
+// name.
 [[nodiscard]] std::optional<IpAddress> host_address(std::string_view host);
 
 // Bytes normalise_target() may need beyond target.text.size() + target.host.size().
@@ -58,8 +61,9 @@ struct NormalisedTarget {
   bool truncated = false;   // the buffer was too small: the ends are missing
 };
 
-// Path: percent-decoded until nothing changes (at most 3 rounds), `\` to `/`, `;…` dropped up to
-// the next slash, runs of slashes collapsed, dot segments resolved (RFC 3986, 5.2.4). Query:
+// Path: percent-decoded until nothing changes (at most 3 rounds; %uXXXX, overlong UTF-8 and
+// fullwidth forms count as encodings, invalid sequences and `+` stay), `\` to `/`, `;…` dropped up
+// to the next slash, runs of slashes collapsed, dot segments resolved (RFC 3986, 5.2.4). Query:
 // percent-decoded the same way. Userinfo and fragment are dropped, scheme and host lowered.
 [[nodiscard]] NormalisedTarget normalise_target(const Target& target, std::span<char> buffer);
 
