@@ -60,6 +60,16 @@ constexpr std::array<ReasonRow, kDecodeReasonCount> kReasons{{
     {DecodeReason::ipv6_beyond_frame,
      {"ipv6_beyond_frame", "IPv6 payload length beyond the frame: sliced on its way here", false}},
     {DecodeReason::tcp_options, {"tcp_options", "TCP option lengths do not add up", true}},
+    {DecodeReason::tunnel_truncated,
+     {"tunnel_truncated", "packet ends inside a tunnel's header", true}},
+    {DecodeReason::tunnel_malformed,
+     {"tunnel_malformed", "tunnel header with a version or length that cannot be", true}},
+    {DecodeReason::tunnel_too_deep,
+     {"tunnel_too_deep", "more tunnels inside each other than the decoder follows", true}},
+    {DecodeReason::tunnel_protocol_not_inspected,
+     {"tunnel_protocol_not_inspected", "tunnel that carries neither IP nor Ethernet", false}},
+    {DecodeReason::mpls_too_deep,
+     {"mpls_too_deep", "more MPLS labels than the decoder follows", true}},
 }};
 
 struct DispositionRow {

@@ -8,9 +8,12 @@ namespace imds {
 namespace {
 
 constexpr std::array<std::string_view, kTunnelKindCount> kNames = {
-    "",         "mpls",  "ethernet_pseudowire", "pppoe",  "gre",    "nvgre", "erspan",
-    "ip_in_ip", "vxlan", "vxlan_gpe",           "geneve", "teredo", "gtp_u", "l2tp_v2",
-    "l2tp_v3",  "nsh",
+    "",          "mpls",     "ethernet_pseudowire",
+    "pppoe",     "gre",      "nvgre",
+    "erspan",    "ip_in_ip", "vxlan",
+    "vxlan_gpe", "geneve",   "teredo",
+    "gtp_u",     "l2tp_v2",  "l2tp_v3",
+    "nsh",       "ether_ip",
 };
 
 constexpr std::size_t longest_path_text() {

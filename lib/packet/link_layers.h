@@ -1,6 +1,7 @@
 // Ethernet, VLAN tags, SNAP and Linux cooked headers. Private to the room.
 #pragma once
 
+#include "tunnels.h"
 #include "walk.h"
 
 namespace imds::packet {
@@ -14,11 +15,11 @@ inline constexpr std::size_t kMacSize = 6;
 // Smaller values of the EtherType field are an IEEE 802.3 length.
 inline constexpr std::uint16_t kLeastEtherType = 0x0600;
 
-// Lists a tag unless it only carries a priority.
+// Lists a tag unless it only carries a priority or the frames around this one have filled the list.
 inline void push_tag(Walk& w, std::uint16_t tci) {
   ++w.tags;
   const std::uint16_t id = tci & kVlanIdMask;
-  if (id != 0) {
+  if (id != 0 && w.view.vlan.count < kMaxVlanTags) {
     w.view.vlan.ids[w.view.vlan.count++] = id;
   }
 }
@@ -107,8 +108,7 @@ inline Layer decode_ether_type(Walk& w) {
     case EtherType::arp:
       return Layer::arp;
     default:
-      return is_vlan_tpid(w.view.ether_type) ? decode_vlan_tag(w)
-                                             : w.stop(DecodeReason::ethertype_not_inspected);
+      return is_vlan_tpid(w.view.ether_type) ? decode_vlan_tag(w) : decode_link_tunnel(w);
   }
 }
 

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
+#include "tunnels.h"
 #include "walk.h"
 
 namespace imds::packet {
 
 inline constexpr std::size_t kTcpSize = 20;
-inline constexpr std::size_t kUdpSize = 8;
 inline constexpr std::size_t kIcmpSize = 8;    // RFC 792: every message
 inline constexpr std::size_t kIcmpv6Size = 4;  // RFC 4443: type, code, checksum
 
@@ -83,6 +84,11 @@ inline Layer decode_udp(Walk& w) {
   }
   w.view.source_port = load_be16(header);
   w.view.destination_port = load_be16(header + 2);
+  if (w.options.ports.names(w.view.source_port, w.view.destination_port)) {
+    if (const std::optional<Layer> inner = peel_udp_tunnel(w)) {
+      return *inner;
+    }
+  }
   return finish(w, kUdpSize);
 }
 
@@ -108,7 +114,7 @@ inline Layer decode_transport(Walk& w) {
     case IpProtocol::icmpv6:
       return is_v6 ? decode_icmp(w, kIcmpv6Size) : w.stop(DecodeReason::ip_protocol_not_inspected);
     default:
-      return w.stop(DecodeReason::ip_protocol_not_inspected);
+      return decode_ip_tunnel(w);
   }
 }
 

@@ -29,7 +29,7 @@ struct Walk {
   const DecodeOptions& options;
   ByteSpan rest;              // not yet decoded, bounded by every length seen so far
   std::uint32_t missing = 0;  // bytes of the packet beyond `rest` that were cut away
-  std::uint8_t tags = 0;      // VLAN tags peeled, priority tags included
+  std::uint8_t tags = 0;      // VLAN tags of this frame, priority tags included
   bool trailer = false;       // the frame goes on beyond the IP packet
 
   [[nodiscard]] const std::uint8_t* at() const { return rest.data(); }

@@ -30,17 +30,19 @@ struct Decoded {
   }
 };
 
-inline Decoded decoded(const support::Bytes& bytes, FrameInfo info = {}) {
+inline Decoded decoded(const support::Bytes& bytes, FrameInfo info = {},
+                       const DecodeOptions& options = {}) {
   Decoded d;
   d.size = bytes.size();
   d.frame = std::make_unique<std::uint8_t[]>(bytes.size());
   std::copy(bytes.begin(), bytes.end(), d.frame.get());
-  decode({d.frame.get(), d.size}, info, d.view);
+  decode({d.frame.get(), d.size}, info, options, d.view);
   return d;
 }
 
-inline Decoded decoded(const support::PacketBuilder& builder, FrameInfo info = {}) {
-  return decoded(builder.build(), info);
+inline Decoded decoded(const support::PacketBuilder& builder, FrameInfo info = {},
+                       const DecodeOptions& options = {}) {
+  return decoded(builder.build(), info, options);
 }
 
 inline FrameInfo link(LinkType type) {

@@ -28,6 +28,13 @@ PacketBuilder v4() {
 PacketBuilder v6() {
   return ethernet().ipv6("fd00::1", "fd00::2");
 }
+PacketBuilder nested_v4(unsigned packets) {
+  PacketBuilder b = ethernet();
+  for (unsigned i = 0; i < packets; ++i) {
+    b.ipv4("10.0.0.1", "10.0.0.2");
+  }
+  return b;
+}
 PacketBuilder many_extensions() {
   PacketBuilder b = v6();
   for (unsigned i = 0; i <= kMaxIpv6Extensions; ++i) {
@@ -79,6 +86,11 @@ std::vector<Case> cases() {
       {R::ipv4_beyond_frame, v4().ipv4_total_length(1500).tcp(1, 2).build(), {}},
       {R::ipv6_beyond_frame, v6().ipv6_payload_length(1500).tcp(1, 2).build(), {}},
       {R::tcp_options, v4().tcp(1, 2).tcp_options({8, 0, 0, 0}).build(), {}},
+      {R::tunnel_truncated, v4().next(47).bytes({0, 0, 8}).build(), {}},
+      {R::tunnel_malformed, v4().next(47).bytes({0, 7, 8, 0}).build(), {}},
+      {R::tunnel_too_deep, nested_v4(10).tcp(1, 2).build(), {}},
+      {R::tunnel_protocol_not_inspected, v4().next(47).bytes({0, 0, 0x20, 0}).build(), {}},
+      {R::mpls_too_deep, ethernet().next(0x8847).bytes(Bytes(80, 0)).build(), {}},
   };
 }
 

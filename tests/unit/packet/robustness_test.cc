@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "decoded.h"
+#include "tunnel_samples.h"
 
 namespace imds::packet {
 namespace {
@@ -14,13 +14,14 @@ using support::kClientMac;
 using support::PacketBuilder;
 
 struct Sample {
-  const char* name;
+  std::string name;
   Bytes frame;
   LinkType link = LinkType::ethernet;
   std::size_t end = 0;  // of the IP or ARP packet; the rest is padding
 };
 
-Sample sample(const char* name, const PacketBuilder& builder, LinkType link = LinkType::ethernet) {
+Sample sample(const std::string& name, const PacketBuilder& builder,
+              LinkType link = LinkType::ethernet) {
   const Bytes frame = builder.build();
   return {name, frame, link, frame.size()};
 }
@@ -70,6 +71,9 @@ std::vector<Sample> samples() {
   Sample padded = sample("padded", v4().udp(1, 2).payload("x"));
   padded.frame.resize(60);
   all.push_back(padded);
+  for (const TunnelSample& s : tunnel_samples()) {
+    all.push_back(sample(s.name, s.packet));
+  }
   return all;
 }
 
@@ -84,6 +88,7 @@ void expect_within(const Decoded& d, const std::string& what) {
   ASSERT_TRUE(d.view.truncated || d.view.payload_length == d.view.payload.size()) << what;
   ASSERT_LT(static_cast<std::size_t>(d.view.reason), kDecodeReasonCount) << what;
   ASSERT_LE(d.view.vlan.count, kMaxVlanTags) << what;
+  ASSERT_LE(d.view.tunnel.path.count, DecodeOptions{}.max_tunnels) << what;
 }
 
 TEST(Robustness, SamplesAreWholeToBeginWith) {
@@ -161,7 +166,8 @@ TEST(Robustness, RandomFrames) {
   std::mt19937 random(254);
   constexpr LinkType kLinks[] = {LinkType::ethernet, LinkType::linux_sll, LinkType::linux_sll2,
                                  LinkType::raw_ip};
-  constexpr std::uint16_t kTypes[] = {0x0800, 0x86dd, 0x0806, 0x8100, 0x88a8};
+  constexpr std::uint16_t kTypes[] = {0x0800, 0x86dd, 0x0806, 0x8100,
+                                      0x88a8, 0x8847, 0x8864, 0x894f};
   for (int round = 0; round < 20000; ++round) {
     Bytes frame(random() % 128);
     for (std::uint8_t& byte : frame) {

@@ -41,8 +41,13 @@ enum class DecodeReason : std::uint8_t {
   ipv4_beyond_frame,
   ipv6_beyond_frame,
   tcp_options,
+  tunnel_truncated,
+  tunnel_malformed,
+  tunnel_too_deep,
+  tunnel_protocol_not_inspected,
+  mpls_too_deep,
 };
-inline constexpr std::size_t kDecodeReasonCount = 30;
+inline constexpr std::size_t kDecodeReasonCount = 35;
 
 // What became of a packet: exactly one per received packet.
 enum class Disposition : std::uint8_t {

@@ -24,14 +24,15 @@ enum class TunnelKind : std::uint8_t {
   ip_in_ip,             // any IP version in IPv4 or IPv6 (RFC 2003, 2473, 4213, 5969)
   vxlan,                // RFC 7348
   vxlan_gpe,
-  geneve,   // RFC 8926
-  teredo,   // RFC 4380
-  gtp_u,    // 3GPP TS 29.281
-  l2tp_v2,  // RFC 2661
-  l2tp_v3,  // RFC 3931
-  nsh,      // RFC 8300
+  geneve,    // RFC 8926
+  teredo,    // RFC 4380
+  gtp_u,     // 3GPP TS 29.281
+  l2tp_v2,   // RFC 2661
+  l2tp_v3,   // RFC 3931
+  nsh,       // RFC 8300
+  ether_ip,  // RFC 3378
 };
-inline constexpr std::size_t kTunnelKindCount = 16;
+inline constexpr std::size_t kTunnelKindCount = 17;
 
 // "vxlan", "ip_in_ip", …; empty for none.
 [[nodiscard]] std::string_view name(TunnelKind kind);

@@ -5,7 +5,13 @@
 //
 // What it follows: Ethernet II and 802.2 SNAP, 802.1Q/802.1ad tags (TPIDs 0x8100, 0x88a8, 0x9100),
 // Linux cooked v1 and v2, bare IP; ARP; IPv4 (RFC 791), IPv6 with extension headers (RFC 8200),
-// AH (RFC 4302); TCP (RFC 9293), UDP, ICMP, ICMPv6. Anything else ends with a DecodeReason.
+// AH (RFC 4302); TCP (RFC 9293), UDP, ICMP, ICMPv6; the tunnels of base/tunnel.h, to the innermost
+// packet. Anything else ends with a DecodeReason. Packets quoted by ICMP errors are not followed.
+//
+// A tunnel over UDP is a guess from a port number. Where the payload does not look like that tunnel
+// (version or flags that cannot be, a length beyond the datagram with no packet behind it), it is
+// plain UDP. Reserved bits and redundant lengths that receivers ignore do not hide a packet that is
+// plainly there.
 //
 // Where lengths disagree, it inspects what is there:
 // - an IP length beyond the frame: the packet was sliced; `truncated`, and unless the capture said
@@ -13,11 +19,13 @@
 // - IPv4 total length 0 and IPv6 payload length 0 (segmentation offload, jumbograms of RFC 2675):
 //   the rest of the frame;
 // - malformed TCP options: anomaly `tcp_options`; hosts accept the segment, so does the decoder;
-// - a UDP length beyond its IP packet: `udp_length`; every host drops it.
+// - a UDP length beyond its IP packet: `udp_length`; every host drops it;
+// - an inner IP length beyond the tunnel's: as beyond the frame.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <emmintrin.h>
 
 #include "base/address.h"
 #include "base/cursor.h"
@@ -37,13 +45,17 @@ struct FrameInfo {
 };
 
 // A frame may carry this many tags, priority tags and the stripped one included; more stops with
-// `vlan_too_deep`.
+// `vlan_too_deep`. A frame in a tunnel is counted anew.
 inline constexpr unsigned kMaxVlanDepth = kMaxVlanTags;
 // Hosts follow any number of IPv6 extension headers; the decoder this many, then stops with
 // `ipv6_extension_too_deep`.
 inline constexpr unsigned kMaxIpv6Extensions = 64;
 
-// UDP ports that announce a tunnel, on either end of a datagram. 0: an unused place.
+// An MPLS label stack may be this deep; more stops with `mpls_too_deep`.
+inline constexpr unsigned kMaxMplsLabels = 16;
+
+// UDP ports that announce a tunnel, on either end of a datagram. 0: an unused place. A port belongs
+// to one tunnel; of a port named twice the first counts.
 inline constexpr std::size_t kMaxTunnelPorts = 4;
 struct TunnelPorts {
   std::array<std::uint16_t, kMaxTunnelPorts> vxlan = {4789, 8472};
@@ -52,10 +64,73 @@ struct TunnelPorts {
   std::array<std::uint16_t, kMaxTunnelPorts> teredo = {3544};
   std::array<std::uint16_t, kMaxTunnelPorts> gtp_u = {2152};
   std::array<std::uint16_t, kMaxTunnelPorts> l2tp = {1701};
+  std::array<std::uint16_t, kMaxTunnelPorts> mpls = {6635};
+};
+
+// The same ports, laid out so that both ports of a datagram are compared with all of them at once.
+class TunnelPortTable {
+ public:
+  constexpr TunnelPortTable() : TunnelPortTable(TunnelPorts{}) {}
+  // Not explicit: a TunnelPorts may stand wherever decode options are written down.
+  constexpr TunnelPortTable(const TunnelPorts& ports) {
+    add(ports.vxlan, TunnelKind::vxlan);
+    add(ports.vxlan_gpe, TunnelKind::vxlan_gpe);
+    add(ports.geneve, TunnelKind::geneve);
+    add(ports.teredo, TunnelKind::teredo);
+    add(ports.gtp_u, TunnelKind::gtp_u);
+    add(ports.l2tp, TunnelKind::l2tp_v2);
+    add(ports.mpls, TunnelKind::mpls);
+    groups_ = static_cast<std::uint8_t>((count_ + kGroup - 1) / kGroup);
+    for (std::size_t i = count_; i < groups_ * kGroup; ++i) {
+      ports_[i] = ports_[0];  // an unused place must not match port 0
+    }
+  }
+
+  [[nodiscard]] bool names(std::uint16_t a, std::uint16_t b) const {
+    const __m128i first = _mm_set1_epi16(static_cast<short>(a));
+    const __m128i second = _mm_set1_epi16(static_cast<short>(b));
+    __m128i found = _mm_setzero_si128();
+    for (std::size_t group = 0; group < groups_; ++group) {
+      const __m128i ports =
+          _mm_load_si128(reinterpret_cast<const __m128i*>(&ports_[group * kGroup]));
+      found = _mm_or_si128(
+          found, _mm_or_si128(_mm_cmpeq_epi16(ports, first), _mm_cmpeq_epi16(ports, second)));
+    }
+    return _mm_movemask_epi8(found) != 0;
+  }
+  // none: announces nothing. l2tp_v2 stands for both versions of L2TP.
+  [[nodiscard]] TunnelKind kind_of(std::uint16_t port) const {
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (ports_[i] == port) {
+        return kinds_[i];
+      }
+    }
+    return TunnelKind::none;
+  }
+
+ private:
+  static constexpr std::size_t kGroup = 8;  // ports in a vector register
+  static constexpr std::size_t kCapacity = 32;
+  static_assert(7 * kMaxTunnelPorts <= kCapacity);
+
+  constexpr void add(const std::array<std::uint16_t, kMaxTunnelPorts>& ports, TunnelKind kind) {
+    for (const std::uint16_t port : ports) {
+      if (port != 0) {
+        ports_[count_] = port;
+        kinds_[count_] = kind;
+        ++count_;
+      }
+    }
+  }
+
+  alignas(16) std::array<std::uint16_t, kCapacity> ports_{};
+  std::array<TunnelKind, kCapacity> kinds_{};
+  std::uint8_t count_ = 0;
+  std::uint8_t groups_ = 0;
 };
 
 struct DecodeOptions {
-  TunnelPorts ports;
+  TunnelPortTable ports;
   // Encapsulations peeled from one packet before it stops with `tunnel_too_deep`; ≤ kMaxTunnels.
   std::uint8_t max_tunnels = 4;
 };

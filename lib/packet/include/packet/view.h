@@ -40,14 +40,20 @@ struct VlanStack {
 enum class IpProtocol : std::uint8_t {
   hop_by_hop = 0,
   icmp = 1,
+  ipv4 = 4,
   tcp = 6,
   udp = 17,
+  ipv6 = 41,
   routing = 43,
   fragment = 44,
+  gre = 47,
   authentication = 51,
   icmpv6 = 58,
   destination_options = 60,
+  ether_ip = 97,
+  l2tp_v3 = 115,
   mobility = 135,
+  mpls = 137,
   host_identity = 139,
   shim6 = 140,
 };
@@ -56,9 +62,18 @@ enum class IpProtocol : std::uint8_t {
 enum class EtherType : std::uint16_t {
   ipv4 = 0x0800,
   arp = 0x0806,
+  erspan_iii = 0x22eb,
+  transparent_ethernet = 0x6558,  // a whole Ethernet frame, in GRE and GENEVE
   vlan = 0x8100,
   ipv6 = 0x86dd,
+  ppp = 0x880b,  // in GRE
+  wccp = 0x883e,
+  mpls = 0x8847,
+  mpls_multicast = 0x8848,
+  pppoe_session = 0x8864,
   service_vlan = 0x88a8,
+  erspan = 0x88be,
+  nsh = 0x894f,
   old_service_vlan = 0x9100,
 };
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "support/packet_builder_tunnels.h"
 #include "support/wire_bytes.h"
 
 namespace imds::support {
@@ -232,6 +233,12 @@ class PacketBuilder {
     return *this;
   }
 
+  // --- Tunnels ---
+  PacketBuilder& tunnel(Encapsulation encapsulation) {
+    add(Kind::tunnel).tunnel = std::move(encapsulation);
+    return *this;
+  }
+
   // --- Bytes ---
   PacketBuilder& payload(std::string_view text) { return bytes(to_bytes(text)); }
   PacketBuilder& bytes(Bytes raw) {
@@ -276,6 +283,7 @@ class PacketBuilder {
     udp,
     icmp,
     icmpv6,
+    tunnel,
     bytes
   };
 
@@ -283,6 +291,7 @@ class PacketBuilder {
     Kind kind;
     Bytes header;   // what is known when the layer is added
     Bytes options;  // IPv4, TCP
+    Encapsulation tunnel;
     std::optional<unsigned> next;
     std::optional<unsigned> length;
     std::optional<unsigned> header_words;
@@ -344,6 +353,10 @@ class PacketBuilder {
         return 0x0806;
       case Kind::vlan:
         return layers_[i].tpid;
+      case Kind::ethernet:
+        return 0x6558;  // in a tunnel
+      case Kind::tunnel:
+        return layers_[i].tunnel.ether_type;
       default:
         return 0x88b5;  // IEEE local experimental
     }
@@ -367,6 +380,8 @@ class PacketBuilder {
         return 41;
       case Kind::extension:
         return layers_[i].protocol;
+      case Kind::tunnel:
+        return layers_[i].tunnel.protocol;
       default:
         return 253;  // experimentation
     }
@@ -439,6 +454,8 @@ class PacketBuilder {
       case Kind::icmpv6:
         put_checksum(h, 2, inner, pseudo_sum(i, 58, h.size() + inner.size()), l);
         return h;
+      case Kind::tunnel:
+        return l.tunnel.header({l.next.value_or(ether_type_of(i + 1)), inner});
       case Kind::arp:
       case Kind::bytes:
         return h;
