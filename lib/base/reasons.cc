@@ -70,6 +70,9 @@ constexpr std::array<ReasonRow, kDecodeReasonCount> kReasons{{
      {"tunnel_protocol_not_inspected", "tunnel that carries neither IP nor Ethernet", false}},
     {DecodeReason::mpls_too_deep,
      {"mpls_too_deep", "more MPLS labels than the decoder follows", true}},
+    {DecodeReason::link_truncated,
+     {"link_truncated", "packet ends inside the header of its capture's link type", true}},
+    {DecodeReason::wlan_protected, {"wlan_protected", "802.11 frame that is encrypted", false}},
 }};
 
 struct DispositionRow {

@@ -6,6 +6,7 @@
 
 #include "ip_layers.h"
 #include "link_layers.h"
+#include "link_types.h"
 #include "transport_layers.h"
 #include "walk.h"
 
@@ -25,8 +26,9 @@ Layer first_layer(Walk& w, LinkType link) {
     case LinkType::raw_ipv4:
     case LinkType::raw_ipv6:
       return Layer::raw_ip;
+    default:
+      return peel_link_header(w, link);
   }
-  return w.stop(DecodeReason::link_type_unsupported);  // a number from a capture file
 }
 
 // Every step consumes bytes or ends the walk, except those from a layer that only names the next.

@@ -165,7 +165,7 @@ TEST(RawIp, VersionFieldDecides) {
 TEST(LinkTypes, UnknownNumberOfACaptureFile) {
   PacketBuilder b;
   b.ethernet();
-  EXPECT_EQ(decoded(udp_hello(b), link(static_cast<LinkType>(105))).view.reason,
+  EXPECT_EQ(decoded(udp_hello(b), link(static_cast<LinkType>(147))).view.reason,
             DecodeReason::link_type_unsupported);
 }
 

@@ -51,6 +51,13 @@ Bytes arp_for_token_ring() {
   return frame;
 }
 
+Bytes protected_wlan() {
+  Bytes frame(40, 0);
+  frame[0] = 0x08;  // data
+  frame[1] = 0x41;  // to the access point, protected
+  return frame;
+}
+
 std::vector<Case> cases() {
   using R = DecodeReason;
   return {
@@ -58,7 +65,7 @@ std::vector<Case> cases() {
       {R::ethernet_truncated, Bytes(13, 0), {}},
       {R::vlan_truncated, ethernet().next(0x8100).bytes({0, 1, 8}).build(), {}},
       {R::vlan_too_deep, ethernet().vlan(1).vlan(2).vlan(3).vlan(4).vlan(5).build(), {}},
-      {R::link_type_unsupported, v4().tcp(1, 2).build(), link(static_cast<LinkType>(127))},
+      {R::link_type_unsupported, v4().tcp(1, 2).build(), link(static_cast<LinkType>(147))},
       {R::cooked_truncated, Bytes(15, 0), link(LinkType::linux_sll)},
       {R::cooked_truncated, Bytes(19, 0), link(LinkType::linux_sll2)},
       {R::ethertype_not_inspected, ethernet().next(0x88cc).bytes(Bytes(46, 0)).build(), {}},
@@ -85,6 +92,8 @@ std::vector<Case> cases() {
       {R::capture_truncated, v4().tcp(1, 2).truncate(14 + 39).build(), cut_from(54)},
       {R::ipv4_beyond_frame, v4().ipv4_total_length(1500).tcp(1, 2).build(), {}},
       {R::ipv6_beyond_frame, v6().ipv6_payload_length(1500).tcp(1, 2).build(), {}},
+      {R::link_truncated, Bytes(23, 0x08), link(LinkType::ieee802_11)},
+      {R::wlan_protected, protected_wlan(), link(LinkType::ieee802_11)},
       {R::tcp_options, v4().tcp(1, 2).tcp_options({8, 0, 0, 0}).build(), {}},
       {R::tunnel_truncated, v4().next(47).bytes({0, 0, 8}).build(), {}},
       {R::tunnel_malformed, v4().next(47).bytes({0, 7, 8, 0}).build(), {}},

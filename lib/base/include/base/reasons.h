@@ -46,8 +46,10 @@ enum class DecodeReason : std::uint8_t {
   tunnel_too_deep,
   tunnel_protocol_not_inspected,
   mpls_too_deep,
+  link_truncated,
+  wlan_protected,
 };
-inline constexpr std::size_t kDecodeReasonCount = 35;
+inline constexpr std::size_t kDecodeReasonCount = 37;
 
 // What became of a packet: exactly one per received packet.
 enum class Disposition : std::uint8_t {

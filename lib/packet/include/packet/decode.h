@@ -4,9 +4,11 @@
 // Everything from the wire is untrusted: each length is checked, each loop bounded.
 //
 // What it follows: Ethernet II and 802.2 SNAP, 802.1Q/802.1ad tags (TPIDs 0x8100, 0x88a8, 0x9100),
-// Linux cooked v1 and v2, bare IP; ARP; IPv4 (RFC 791), IPv6 with extension headers (RFC 8200),
-// AH (RFC 4302); TCP (RFC 9293), UDP, ICMP, ICMPv6; the tunnels of base/tunnel.h, to the innermost
-// packet. Anything else ends with a DecodeReason. Packets quoted by ICMP errors are not followed.
+// Linux cooked v1 and v2, bare IP, and the link layers of other captures that may carry IP
+// (base/link_type.h), 802.11 among them; ARP; IPv4 (RFC 791), IPv6 with extension headers (RFC
+// 8200), AH (RFC 4302); TCP (RFC 9293), UDP, ICMP, ICMPv6; the tunnels of base/tunnel.h, to the
+// innermost packet. Anything else ends with a DecodeReason. Packets quoted by ICMP errors are not
+// followed.
 //
 // A tunnel over UDP is a guess from a port number. Where the payload does not look like that tunnel
 // (version or flags that cannot be, a length beyond the datagram with no packet behind it), it is

@@ -8,21 +8,14 @@
 
 #include "base/address.h"
 #include "base/cursor.h"
+#include "base/link_type.h"
 #include "base/reasons.h"
 #include "base/time.h"
 #include "base/tunnel.h"
 
 namespace imds::packet {
 
-// Link layers the decoder knows, by tcpdump's LINKTYPE_ numbers.
-enum class LinkType : std::uint16_t {
-  ethernet = 1,
-  raw_ip = 101,
-  linux_sll = 113,
-  raw_ipv4 = 228,
-  raw_ipv6 = 229,
-  linux_sll2 = 276,
-};
+using imds::LinkType;
 
 inline constexpr std::size_t kMaxVlanTags = 4;
 inline constexpr std::uint16_t kVlanIdMask = 0x0fff;
