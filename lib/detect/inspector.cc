@@ -183,8 +183,13 @@ void Inspector::tcp_segment(const Step& step) {
     step.flow.saw_payload = true;
     consume(step, accepted.bytes);
     if (step.stream.is_unfinished()) {
-      step.flow.last = {view.time,      view.vlan,     view.source_mac, view.destination_mac,
-                        step.direction, view.truncated};
+      step.flow.last = {view.time,
+                        view.vlan,
+                        view.source_mac,
+                        view.destination_mac,
+                        step.direction,
+                        view.truncated,
+                        tunnels_.note(view.tunnel, step.flow.last.tunnel)};
     }
   }
   if (view.tcp.has(packet::kTcpFin)) {
@@ -273,7 +278,7 @@ void Inspector::end_flow(FlowState& state, const PacketContext& packet, flow::Di
   end_flow(state);
 }
 
-packet::PacketView Inspector::packet_of(const flow::Key& key, const FlowState& state) {
+packet::PacketView Inspector::packet_of(const flow::Key& key, const FlowState& state) const {
   const bool from_lower = state.last.direction == flow::Direction::from_lower;
   packet::PacketView view;
   view.time = state.last.time;
@@ -286,6 +291,9 @@ packet::PacketView Inspector::packet_of(const flow::Key& key, const FlowState& s
   view.destination_port = from_lower ? key.higher_port : key.lower_port;
   view.protocol = key.protocol();
   view.truncated = state.last.truncated;
+  if (const Tunnel* tunnel = tunnels_.find(state.last.tunnel)) {
+    view.tunnel = *tunnel;
+  }
   return view;
 }
 

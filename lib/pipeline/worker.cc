@@ -230,7 +230,7 @@ void Worker::end_flow(FlowTable::Entry& entry) {
     inspector_->end_flow(entry.state);
     return;
   }
-  const packet::PacketView view = detect::Inspector::packet_of(entry.key, entry.state);
+  const packet::PacketView view = inspector_->packet_of(entry.key, entry.state);
   detect::PacketContext context;
   context.view = &view;
   context.source = &classifier_.lookup(view.source);

@@ -68,11 +68,17 @@ class Bench {
     inspector_ = Inspector::create(options, rules_, suppressions_, findings_).value();
   }
 
+  // Frames fed from now on are taken to have come in this tunnel.
+  Bench& inside(const Tunnel& tunnel) {
+    tunnel_ = tunnel;
+    return *this;
+  }
   Bench& feed(ByteSpan frame, Timestamp time = {}, bool is_test = false) {
     packet::PacketView view;
     packet::FrameInfo info;
     info.time = time;
     packet::decode(frame, info, view);
+    view.tunnel = tunnel_;
     const classify::AddressClass source = class_of(view.source);
     const classify::AddressClass destination = class_of(view.destination);
     const PacketContext context{&view, &source, &destination, 0, is_test};
@@ -140,7 +146,7 @@ class Bench {
     }
     flow::Key key;
     std::memcpy(&key, name.data(), sizeof key);
-    const packet::PacketView view = Inspector::packet_of(key, flow);
+    const packet::PacketView view = inspector_->packet_of(key, flow);
     const classify::AddressClass source = class_of(view.source);
     const classify::AddressClass destination = class_of(view.destination);
     inspector_->end_flow(flow, {&view, &source, &destination, 0, false}, flow.last.direction);
@@ -168,6 +174,7 @@ class Bench {
   std::vector<classify::Suppression> sources_;
   std::unique_ptr<Inspector> inspector_;
   std::map<std::string, FlowState> flows_;
+  Tunnel tunnel_;
 };
 
 using Events = std::vector<std::string>;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "classify/address_class.h"
+#include "detect/tunnel_memory.h"
 #include "flow/arena.h"
 #include "flow/key.h"
 #include "flow/stream_cursor.h"
@@ -65,6 +66,7 @@ struct LastPacket {
   MacAddress destination_mac;
   flow::Direction direction = flow::Direction::from_lower;
   bool truncated = false;
+  TunnelMemory::Ticket tunnel = TunnelMemory::kNone;
 };
 
 struct FlowState {

@@ -26,6 +26,7 @@
 #include "classify/suppression.h"
 #include "detect/counters.h"
 #include "detect/flow_state.h"
+#include "detect/tunnel_memory.h"
 #include "event/event.h"
 #include "event/finding.h"
 #include "flow/arena.h"
@@ -108,7 +109,7 @@ class alignas(kCacheLine) Inspector {
 
   // A packet to stand for the last one of a flow that has an unfinished head, from what the flow's
   // key and state remember. Ports, addresses and time are true, the rest as far as it is kept.
-  [[nodiscard]] static packet::PacketView packet_of(const flow::Key& key, const FlowState& state);
+  [[nodiscard]] packet::PacketView packet_of(const flow::Key& key, const FlowState& state) const;
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] const rules::EvaluatorCounters& rule_counters() const {
@@ -176,6 +177,7 @@ class alignas(kCacheLine) Inspector {
   const classify::SuppressionSet& suppressions_;
   FindingRing& findings_;
   flow::Arena arena_;
+  TunnelMemory tunnels_;
   Counters counters_;
   bool parses_every_head_;
   std::size_t raw_overlap_;  // bytes of one piece that are scanned again with the next
