@@ -165,6 +165,15 @@ int eve_severity(std::uint8_t severity) {
   return severity >= 4 ? 1 : severity == 3 ? 2 : 3;
 }
 
+// By the names Suricata's classification.config gives them. What no receiver would have sent is an
+// anomaly of the protocol, everything else an attempt to learn something.
+std::string_view eve_category(const imds_alert_record& record) {
+  const auto type = event::event_type(view(record.event));
+  const bool anomaly =
+      type == event::EventType::tcp_overlap_conflict || type == event::EventType::fragment_overlap;
+  return anomaly ? "Generic Protocol Command Decode" : "Attempted Information Leak";
+}
+
 Json eve_alert(const imds_alert_record& record) {
   Json alert;
   alert["action"] = "allowed";
@@ -172,7 +181,7 @@ Json eve_alert(const imds_alert_record& record) {
   alert["signature_id"] = signature_number(view(record.rule_id));
   alert["rev"] = 1;
   alert["signature"] = to_valid_utf8(view(record.rule_name));
-  alert["category"] = "Attempted Information Leak";
+  alert["category"] = eve_category(record);
   alert["severity"] = eve_severity(record.severity);
   // Suricata writes each metadata key as a list of texts.
   Json& metadata = alert["metadata"];
@@ -383,8 +392,10 @@ std::string to_eve_json(const imds_alert_record& record) {
   }
   root["alert"] = eve_alert(record);
   if (Json http = eve_http(record); !http.empty()) {
-    root["app_proto"] = "http";
+    root["app_proto"] = view(record.http_version) == "2" ? "http2" : "http";
     root["http"] = std::move(http);
+  } else if (event::event_type(view(record.event)) == event::EventType::http2_mid_stream) {
+    root["app_proto"] = "http2";
   }
   return one_line(root);
 }

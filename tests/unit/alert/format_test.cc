@@ -205,6 +205,51 @@ TEST(Text, OneLineWithoutARequest) {
             "[fd00::1]:40000 -> [fd00:ec2::254]:80 tcp mid_stream TEST");
 }
 
+imds_alert_record record_of_type(event::EventType type) {
+  event::Finding f = sample_finding();
+  f.type = type;
+  f.method.assign("");
+  f.target.assign("");
+  f.path.assign("");
+  f.domain.assign("");
+  f.user_agent.assign("");
+  f.http_version.assign("");
+  return record_of(f);
+}
+
+TEST(Forms, EventsWithoutARequest) {
+  for (const auto type : {event::EventType::tcp_overlap_conflict,
+                          event::EventType::fragment_overlap, event::EventType::http2_mid_stream}) {
+    const std::string name(event::name(type));
+    const imds_alert_record r = record_of_type(type);
+    const json ecs = json::parse(to_ecs_json(r));
+    EXPECT_EQ(ecs["event"]["action"], name);
+    EXPECT_EQ(ecs["event"]["kind"], "alert");
+    EXPECT_EQ(ecs["event"]["category"], json({"network"}));
+    EXPECT_EQ(ecs["imds"]["event"], name);
+    EXPECT_EQ(ecs["imds"]["endpoint"], "aws-imds-v4");
+    EXPECT_EQ(ecs["destination"]["ip"], "169.254.169.254");
+    EXPECT_FALSE(ecs.contains("http"));
+    EXPECT_FALSE(ecs.contains("url"));
+    const json eve = json::parse(to_eve_json(r));
+    EXPECT_EQ(eve["alert"]["metadata"]["imds_event"], json({name}));
+    EXPECT_FALSE(eve.contains("http"));
+    const bool is_http2 = type == event::EventType::http2_mid_stream;
+    EXPECT_EQ(eve["alert"]["category"],
+              is_http2 ? "Attempted Information Leak" : "Generic Protocol Command Decode");
+    EXPECT_EQ(eve.value("app_proto", ""), is_http2 ? "http2" : "");
+    EXPECT_EQ(to_text(r), "2025-10-08T12:00:00.123456Z  MEDIUM  AWS IMDS metadata access  " + name +
+                              "  10.1.2.3:40000 -> 169.254.169.254:80 tcp vlan 100 (aws-imds-v4)");
+  }
+}
+
+TEST(EveJson, AppProtoTellsHttp2FromHttp1) {
+  event::Finding f = sample_finding();
+  EXPECT_EQ(json::parse(to_eve_json(record_of(f)))["app_proto"], "http");
+  f.http_version.assign("2");
+  EXPECT_EQ(json::parse(to_eve_json(record_of(f)))["app_proto"], "http2");
+}
+
 TEST(EveJson, Tunnel) {
   event::Finding f = sample_finding();
   EXPECT_FALSE(json::parse(to_eve_json(record_of(f))).contains("tunnel"));

@@ -164,6 +164,16 @@ TEST(KnownValues, EventNamesAreChecked) {
             "token_issued");
 }
 
+TEST(KnownValues, EventsOfTheWireAloneAreReachedByTheProduct) {
+  for (const std::string event : {"tcp_overlap_conflict", "fragment_overlap", "http2_mid_stream"}) {
+    expect_match_error("imds.event: " + event, 17, "is no event this rule's logsource has");
+    EXPECT_EQ(only_match("imds.event: " + event, "logsource: {product: imds-inspector}\n")
+                  .values[0]
+                  .pattern.to_string(),
+              event);
+  }
+}
+
 TEST(KnownValues, TransportNumbersBecomeNames) {
   EXPECT_EQ(only_match("network.transport: 6").values[0].pattern.to_string(), "tcp");
   EXPECT_EQ(only_match("network.transport: UDP").values[0].pattern.to_string(), "udp");
