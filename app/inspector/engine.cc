@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
+#include <type_traits>
+
+#include "config/load.h"
 
 namespace imds::inspector {
 
@@ -23,10 +27,33 @@ flow::Arena::Options arena_options(std::uint32_t mib) {
   return options;
 }
 
+packet::DecodeOptions decode_options(const config::Tunnels& tunnels) {
+  packet::TunnelPorts ports;
+  const auto copy = [](const config::TunnelPortList& from, auto& to) {
+    static_assert(std::tuple_size_v<std::remove_reference_t<decltype(to)>> ==
+                  config::kMaxTunnelPorts);
+    to = {};
+    std::transform(from.begin(), from.end(), to.begin(),
+                   [](const config::TunnelPort& port) { return port.number; });
+  };
+  copy(tunnels.ports.vxlan, ports.vxlan);
+  copy(tunnels.ports.vxlan_gpe, ports.vxlan_gpe);
+  copy(tunnels.ports.geneve, ports.geneve);
+  copy(tunnels.ports.teredo, ports.teredo);
+  copy(tunnels.ports.gtp_u, ports.gtp_u);
+  copy(tunnels.ports.l2tp, ports.l2tp);
+  copy(tunnels.ports.mpls, ports.mpls);
+  packet::DecodeOptions options;
+  options.ports = ports;
+  options.max_tunnels = tunnels.max_depth;
+  return options;
+}
+
 pipeline::Options worker_options(const Settings& settings, const EngineOptions& engine,
                                  std::size_t index) {
   const config::Config& config = settings.config;
   pipeline::Options options;
+  options.decode = decode_options(config.tunnels);
   options.key = {config.flow.key.vlan, config.flow.key.vni};
   options.timeouts.tcp_opening = seconds16(config.flow.timeouts.tcp_syn_seconds);
   options.timeouts.tcp_established = seconds16(config.flow.timeouts.tcp_established_seconds);

@@ -201,6 +201,16 @@ void add_reasons(Samples& samples, const Engine& engine) {
   }
 }
 
+void add_tunnels(Samples& samples, const Engine& engine) {
+  for (std::size_t i = 1; i < kTunnelKindCount; ++i) {
+    double packets = 0;
+    for (std::size_t w = 0; w < engine.worker_count(); ++w) {
+      packets += as_double(engine.worker(w).counters().tunnels[i]);
+    }
+    samples.add(Family::tunnel_packets_total, {name(static_cast<TunnelKind>(i))}, packets);
+  }
+}
+
 void add_vlans(Samples& samples, const Engine& engine) {
   classify::VlanCensus::Snapshot seen;
   for (std::size_t w = 0; w < engine.worker_count(); ++w) {
@@ -269,6 +279,7 @@ void register_sources(metrics::Registry& registry, const MetricSources& sources)
       add_worker(samples, w, sources.engine->worker(w));
     }
     add_reasons(samples, *sources.engine);
+    add_tunnels(samples, *sources.engine);
     add_vlans(samples, *sources.engine);
     add_findings(samples, *sources.engine);
     add_alerts(samples, sources);

@@ -1,9 +1,11 @@
-// The words of each enumeration, index = enumerator.
+// The words of each enumeration, index = enumerator; the keys of the tunnel ports.
 #pragma once
 
 #include <array>
 #include <span>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "config/config.h"
 
@@ -40,6 +42,21 @@ inline std::span<const std::string_view> names_of<HugePages>() {
 template <>
 inline std::span<const std::string_view> names_of<LogLevel>() {
   return kLogLevelNames;
+}
+
+// The port lists of `tunnels.ports` by their keys. `Ports` is TunnelPorts, const or not.
+template <typename Ports>
+auto named_lists(Ports& ports) {
+  using List = std::remove_reference_t<decltype((ports.vxlan))>;
+  return std::to_array<std::pair<std::string_view, List*>>({
+      {"vxlan", &ports.vxlan},
+      {"vxlan_gpe", &ports.vxlan_gpe},
+      {"geneve", &ports.geneve},
+      {"teredo", &ports.teredo},
+      {"gtp_u", &ports.gtp_u},
+      {"l2tp", &ports.l2tp},
+      {"mpls", &ports.mpls},
+  });
 }
 
 }  // namespace imds::config

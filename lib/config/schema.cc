@@ -2,8 +2,10 @@
 
 #include <charconv>
 
+#include "base/tunnel.h"
 #include "checks.h"
 #include "config/load.h"
+#include "names.h"
 #include "wording.h"
 
 namespace imds::config {
@@ -135,6 +137,20 @@ void read_rules(Section& s, Rules& rules) {
   }
 }
 
+void read_tunnel_port(const Value& value, TunnelPort& port) {
+  port.where = value.origin();
+  value.integer(port.number, 1, 65535);
+}
+
+void read_tunnels(Section& s, Tunnels& tunnels) {
+  s.integer("max_depth", tunnels.max_depth, 1, kMaxTunnels);
+  s.section("ports", [&](Section& p) {
+    for (const auto& [key, list] : named_lists(tunnels.ports)) {
+      p.list(key, *list, kMaxTunnelPorts, read_tunnel_port);
+    }
+  });
+}
+
 void read_flow(Section& s, Flow& flow) {
   s.integer("capacity", flow.capacity, 1024, 1u << 27);
   s.section("timeouts", [&](Section& t) {
@@ -214,6 +230,7 @@ void read_config(Section& file, Config& config) {
   file.list("endpoints", config.endpoints, kMaxEndpoints, read_endpoint);
   file.list("suppress", config.suppress, kMaxSuppressions, read_suppression);
   file.section("rules", [&](Section& s) { read_rules(s, config.rules); });
+  file.section("tunnels", [&](Section& s) { read_tunnels(s, config.tunnels); });
   file.section("flow", [&](Section& s) { read_flow(s, config.flow); });
   file.section("inspect", [&](Section& s) { read_inspect(s, config.inspect); });
   file.section("alerts", [&](Section& s) { read_alerts(s, config.alerts); });

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "config/load.h"
+#include "names.h"
 #include "warnings.h"
 #include "wording.h"
 
@@ -164,11 +165,38 @@ Status check_suppressions(const Config& config) {
   return {};
 }
 
+Status check_tunnels(const TunnelPorts& ports) {
+  struct Owner {
+    std::string_view tunnel;
+    const TunnelPort* port;
+  };
+  std::map<std::uint16_t, Owner> owners;
+  for (const auto& [tunnel, list] : named_lists(ports)) {
+    for (const TunnelPort& port : *list) {
+      const auto [entry, is_new] = owners.try_emplace(port.number, Owner{tunnel, &port});
+      if (!is_new) {
+        // Tell the place in the file; a default has none.
+        const Owner here{tunnel, &port};
+        const bool is_written = port.where.position.line > 0;
+        const Owner& written = is_written ? here : entry->second;
+        const Owner& other = is_written ? entry->second : here;
+        const std::string place = line_of(other.port->where);
+        return refuse(written.port->where, "tunnels.ports: port " + std::to_string(port.number) +
+                                               " already belongs to " + std::string(other.tunnel) +
+                                               (place.empty() ? " (by default)" : place) +
+                                               "; name it for one tunnel only");
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Status validate(Config& config) {
-  for (const Status& status : {check_ports(config.ports), check_workers(config.workers),
-                               check_endpoints(config.endpoints), check_suppressions(config)}) {
+  for (const Status& status :
+       {check_ports(config.ports), check_workers(config.workers), check_endpoints(config.endpoints),
+        check_suppressions(config), check_tunnels(config.tunnels.ports)}) {
     if (!status) {
       return status;
     }

@@ -85,6 +85,8 @@ constexpr FamilyInfo kFamilies[] = {
             {"reason"}, "Packets that were not decoded to the end, by reason."),
     counter(Family::decode_anomalies_total, "imds_inspector_decode_anomalies_total", {"reason"},
             "Packets that were decoded but not as they should be, by reason."),
+    counter(Family::tunnel_packets_total, "imds_inspector_tunnel_packets_total", {"kind"},
+            "Packets by the encapsulation taken off them; one in several counts under each."),
     gauge(Family::vlan_seen, "imds_inspector_vlan_seen", {"vlan"},
           "1 for each VLAN id, or untagged, seen since the start."),
 

@@ -74,7 +74,8 @@ Result<std::unique_ptr<Worker>> Worker::create(const Options& options,
 
 Worker::Worker(const Options& options, std::unique_ptr<detect::Inspector> inspector,
                const classify::Classifier& classifier)
-    : key_options_(options.key),
+    : decode_options_(options.decode),
+      key_options_(options.key),
       timeouts_(options.timeouts),
       inspector_(std::move(inspector)),
       classifier_(classifier),
@@ -119,13 +120,22 @@ void Worker::decode_pass(std::uint16_t count) {
     if ((mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) {
       frame.stripped_vlan = mbuf->vlan_tci & packet::kVlanIdMask;
     }
-    packet::decode(contiguous(mbuf, i), frame, views_[i]);
+    packet::decode(contiguous(mbuf, i), frame, decode_options_, views_[i]);
+    if (views_[i].tunnel.path.count != 0) {
+      count_tunnels(views_[i].tunnel.path);
+    }
     contexts_[i].is_test = (meta.flags & port::kTest) != 0;
     vlans_.note(views_[i].vlan);
     bytes += meta.original_length;
   }
   counters_.packets.add(count);
   counters_.bytes.add(bytes);
+}
+
+void Worker::count_tunnels(const TunnelPath& path) {
+  for (std::size_t i = 0; i < path.count; ++i) {
+    counters_.tunnels[static_cast<std::size_t>(path.kinds[i])].add();
+  }
 }
 
 // The packet's bytes in one piece; those of chained mbufs are copied into the slot's own place.

@@ -132,6 +132,27 @@ const Mistake kValues[] = {
      "f.yaml:1:20: eal.file_prefix: expected 1 to 32 letters, digits"},
 };
 
+const Mistake kTunnels[] = {
+    {"depth_0", "tunnels: {max_depth: 0}\n",
+     "f.yaml:1:22: tunnels.max_depth: expected a whole number from 1 to 8"},
+    {"depth_9", "tunnels: {max_depth: 9}\n", "f.yaml:1:22: tunnels.max_depth: "},
+    {"tunnel_port_0", "tunnels: {ports: {vxlan: [4789, 0]}}\n",
+     "f.yaml:1:33: tunnels.ports.vxlan[1]: expected a whole number from 1 to 65535"},
+    {"tunnel_port_65536", "tunnels: {ports: {geneve: [65536]}}\n",
+     "f.yaml:1:28: tunnels.ports.geneve[0]: "},
+    {"five_tunnel_ports", "tunnels: {ports: {geneve: [1, 2, 3, 4, 5]}}\n",
+     "f.yaml:1:27: tunnels.ports.geneve: expected at most 4 elements, got 5"},
+    {"tunnel_unknown", "tunnels: {ports: {genev: [1]}}\n", "f.yaml:1:19: unknown key 'genev' in tunnels.ports; did you mean 'geneve'?"},
+    {"tunnel_port_twice", "tunnels:\n  ports:\n    vxlan: [4789]\n    geneve: [6081, 4789]\n",
+     "f.yaml:4:20: tunnels.ports: port 4789 already belongs to vxlan (line 3); name it for one"},
+    {"tunnel_port_twice_in_a_list", "tunnels: {ports: {vxlan: [1, 1]}}\n",
+     "f.yaml:1:30: tunnels.ports: port 1 already belongs to vxlan (line 1)"},
+    {"tunnel_port_of_a_default", "tunnels: {ports: {geneve: [8472]}}\n",
+     "f.yaml:1:28: tunnels.ports: port 8472 already belongs to vxlan"},
+    {"tunnel_port_of_a_later_default", "tunnels: {ports: {vxlan: [6081]}}\n",
+     "f.yaml:1:27: tunnels.ports: port 6081 already belongs to geneve (by default)"},
+};
+
 const Mistake kPorts[] = {
     {"port_without_name", "ports:\n- interface: eth0\n",
      "f.yaml:2:3: ports[0]: a port needs a name"},
@@ -213,6 +234,7 @@ std::string name_of(const ::testing::TestParamInfo<Mistake>& info) {
 INSTANTIATE_TEST_SUITE_P(Keys, ConfigMistake, ::testing::ValuesIn(kKeys), name_of);
 INSTANTIATE_TEST_SUITE_P(Types, ConfigMistake, ::testing::ValuesIn(kTypes), name_of);
 INSTANTIATE_TEST_SUITE_P(Values, ConfigMistake, ::testing::ValuesIn(kValues), name_of);
+INSTANTIATE_TEST_SUITE_P(Tunnels, ConfigMistake, ::testing::ValuesIn(kTunnels), name_of);
 INSTANTIATE_TEST_SUITE_P(Ports, ConfigMistake, ::testing::ValuesIn(kPorts), name_of);
 INSTANTIATE_TEST_SUITE_P(References, ConfigMistake, ::testing::ValuesIn(kReferences), name_of);
 

@@ -35,6 +35,14 @@ TEST(ConfigLoad, DefaultEndpointsAreTheTwoAwsAddresses) {
   EXPECT_EQ(config.endpoints[1].addresses.at(0).to_string(), "fd00:ec2::254/128");
 }
 
+std::vector<unsigned> numbers(const TunnelPortList& ports) {
+  std::vector<unsigned> out;
+  for (const TunnelPort& port : ports) {
+    out.push_back(port.number);
+  }
+  return out;
+}
+
 TEST(ConfigLoad, EveryScalarIsRead) {
   const Config config = parsed(R"(
 observer: {hostname: sensor-7.example}
@@ -46,6 +54,10 @@ flow:
   capacity: 4096
   timeouts: {tcp_syn: 1, tcp_established: 2, tcp_closed: 3, udp: 4}
   key: {vlan: false, vni: false}
+tunnels:
+  max_depth: 8
+  ports: {vxlan: [1, 2, 3, 65535], vxlan_gpe: [5], geneve: [6], teredo: [], gtp_u: [7], l2tp: [8],
+          mpls: [9]}
 inspect: {head_bytes_max: 2048, raw_scan_bytes: 0, arena_mib: 2}
 alerts:
   ring: {name: /other, records: 64, mode: 0600}
@@ -71,6 +83,14 @@ log: {level: trace}
   EXPECT_EQ(config.flow.timeouts.udp_seconds, 4u);
   EXPECT_FALSE(config.flow.key.vlan);
   EXPECT_FALSE(config.flow.key.vni);
+  EXPECT_EQ(config.tunnels.max_depth, 8);
+  EXPECT_EQ(numbers(config.tunnels.ports.vxlan), (std::vector<unsigned>{1, 2, 3, 65535}));
+  EXPECT_EQ(numbers(config.tunnels.ports.vxlan_gpe), std::vector<unsigned>{5});
+  EXPECT_EQ(numbers(config.tunnels.ports.geneve), std::vector<unsigned>{6});
+  EXPECT_TRUE(config.tunnels.ports.teredo.empty());
+  EXPECT_EQ(numbers(config.tunnels.ports.gtp_u), std::vector<unsigned>{7});
+  EXPECT_EQ(numbers(config.tunnels.ports.l2tp), std::vector<unsigned>{8});
+  EXPECT_EQ(numbers(config.tunnels.ports.mpls), std::vector<unsigned>{9});
   EXPECT_EQ(config.inspect.head_bytes_max, 2048u);
   EXPECT_EQ(config.inspect.raw_scan_bytes, 0u);
   EXPECT_EQ(config.inspect.arena_mib, 2u);

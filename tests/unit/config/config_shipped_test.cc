@@ -1,6 +1,7 @@
 // conf/inspector.yaml as shipped: it means the defaults, shows every key with its default, and its
 // commented examples work. Walks the schema, so that a new key cannot be forgotten.
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <regex>
 #include <set>
@@ -18,6 +19,7 @@
 #include "config/load.h"
 #include "flow/arena.h"
 #include "flow/table.h"
+#include "packet/decode.h"
 
 namespace imds::config {
 namespace {
@@ -129,6 +131,14 @@ TEST(ShippedConfig, ExamplesWork) {
   EXPECT_TRUE(config->warnings.empty()) << config->warnings.front().to_string();
 }
 
+bool same_ports(const TunnelPortList& configured,
+                std::array<std::uint16_t, packet::kMaxTunnelPorts> decoders) {
+  std::array<std::uint16_t, packet::kMaxTunnelPorts> numbers{};
+  std::transform(configured.begin(), configured.end(), numbers.begin(),
+                 [](const TunnelPort& port) { return port.number; });
+  return numbers == decoders;
+}
+
 // The rooms that use a setting have a default of their own; there must be one truth.
 TEST(ShippedConfig, AgreesWithTheRoomsItConfigures) {
   const Config config;
@@ -144,6 +154,16 @@ TEST(ShippedConfig, AgreesWithTheRoomsItConfigures) {
   EXPECT_EQ(config.flow.timeouts.tcp_established_seconds, timeouts.tcp_established);
   EXPECT_EQ(config.flow.timeouts.tcp_closed_seconds, timeouts.tcp_closing);
   EXPECT_EQ(config.inspect.head_bytes_max, flow::Arena::kLargest);
+  EXPECT_EQ(config.tunnels.max_depth, packet::DecodeOptions{}.max_tunnels);
+  EXPECT_EQ(kMaxTunnelPorts, packet::kMaxTunnelPorts);
+  const packet::TunnelPorts ports;
+  EXPECT_TRUE(same_ports(config.tunnels.ports.vxlan, ports.vxlan));
+  EXPECT_TRUE(same_ports(config.tunnels.ports.vxlan_gpe, ports.vxlan_gpe));
+  EXPECT_TRUE(same_ports(config.tunnels.ports.geneve, ports.geneve));
+  EXPECT_TRUE(same_ports(config.tunnels.ports.teredo, ports.teredo));
+  EXPECT_TRUE(same_ports(config.tunnels.ports.gtp_u, ports.gtp_u));
+  EXPECT_TRUE(same_ports(config.tunnels.ports.l2tp, ports.l2tp));
+  EXPECT_TRUE(same_ports(config.tunnels.ports.mpls, ports.mpls));
 }
 
 TEST(ShippedConfig, LinesFitTheScreen) {

@@ -108,8 +108,10 @@ std::vector<Kind> other_kinds() {
       {"ping", given(v4().icmp(8, 0).build()), not_inspected},
       {"ping of an endpoint", given(v4("169.254.169.254").icmp(8, 0).build()), inspected},
       {"ICMPv6", given(v6().icmpv6(135, 0).build()), not_inspected},
-      {"GRE", given(v4().next(47).bytes(Bytes(8)).build()), not_inspected,
+      {"ESP", given(v4().next(50).bytes(Bytes(8)).build()), not_inspected,
        DecodeReason::ip_protocol_not_inspected},
+      {"GRE keep-alive", given(v4().next(47).bytes(Bytes(8)).build()), not_inspected,
+       DecodeReason::tunnel_protocol_not_inspected},
       {"ARP",
        given(PacketBuilder()
                  .ethernet()

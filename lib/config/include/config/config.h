@@ -135,6 +135,32 @@ struct Flow {
   friend bool operator==(const Flow&, const Flow&) = default;
 };
 
+// A UDP port that announces a tunnel, on either end of a datagram.
+struct TunnelPort {
+  std::uint16_t number = 0;
+  Origin where;
+  friend bool operator==(const TunnelPort&, const TunnelPort&) = default;
+};
+using TunnelPortList = std::vector<TunnelPort>;  // at most kMaxTunnelPorts; empty: switched off
+
+// No port belongs to two of them.
+struct TunnelPorts {
+  TunnelPortList vxlan = {{4789, {}}, {8472, {}}};
+  TunnelPortList vxlan_gpe = {{4790, {}}};
+  TunnelPortList geneve = {{6081, {}}};
+  TunnelPortList teredo = {{3544, {}}};
+  TunnelPortList gtp_u = {{2152, {}}};
+  TunnelPortList l2tp = {{1701, {}}};
+  TunnelPortList mpls = {{6635, {}}};
+  friend bool operator==(const TunnelPorts&, const TunnelPorts&) = default;
+};
+
+struct Tunnels {
+  std::uint8_t max_depth = 4;  // encapsulations peeled from one packet
+  TunnelPorts ports;
+  friend bool operator==(const Tunnels&, const Tunnels&) = default;
+};
+
 struct Inspect {
   std::uint32_t head_bytes_max = 65536;  // longest HTTP head that is parsed
   std::uint32_t raw_scan_bytes = 4096;   // per direction, of protocols not known; 0: none
@@ -201,6 +227,7 @@ struct Config {
   std::vector<Endpoint> endpoints = default_endpoints();
   std::vector<Suppression> suppress;
   Rules rules;
+  Tunnels tunnels;
   Flow flow;
   Inspect inspect;
   Alerts alerts;

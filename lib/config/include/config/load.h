@@ -23,6 +23,7 @@ inline constexpr int kMaxDepth = 16;
 inline constexpr std::size_t kMaxPorts = 64;
 inline constexpr std::size_t kMaxEndpoints = 256;
 inline constexpr std::size_t kMaxSuppressions = 256;
+inline constexpr std::size_t kMaxTunnelPorts = 4;  // of one kind
 inline constexpr std::uint16_t kMaxWorkers = 127;  // DPDK has 128 lcores; one is for control
 
 // A file that cannot be read is ErrorKind::config too, with the reason.

@@ -45,6 +45,7 @@ enum class Family : std::uint8_t {
   packets_total,
   decode_stopped_packets_total,
   decode_anomalies_total,
+  tunnel_packets_total,
   vlan_seen,
   // Flows and streams.
   flows,

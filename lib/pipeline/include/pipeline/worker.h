@@ -20,6 +20,7 @@
 #include "base/counter.h"
 #include "base/reasons.h"
 #include "base/result.h"
+#include "base/tunnel.h"
 #include "classify/classifier.h"
 #include "classify/suppression.h"
 #include "classify/vlan_census.h"
@@ -27,6 +28,7 @@
 #include "flow/clock.h"
 #include "flow/key.h"
 #include "flow/table.h"
+#include "packet/decode.h"
 #include "packet/view.h"
 #include "port/source.h"
 
@@ -43,6 +45,7 @@ struct WorkerCounters {
   std::array<Counter, kDispositionCount> dispositions;
   std::array<Counter, kDecodeReasonCount> decode_stopped;  // by reason; `none` stays 0
   std::array<Counter, kDecodeReasonCount> anomalies;       // decoded, but not as it should be
+  std::array<Counter, kTunnelKindCount> tunnels;           // encapsulations peeled; `none` stays 0
   // Of run(), in TSC cycles.
   Counter run_cycles;
   Counter busy_cycles;          // of loops that found packets
@@ -50,6 +53,7 @@ struct WorkerCounters {
 };
 
 struct Options {
+  packet::DecodeOptions decode;
   detect::Options inspector;
   flow::TableOptions flows;
   flow::KeyOptions key;
@@ -86,6 +90,7 @@ class alignas(kCacheLine) Worker {
          const classify::Classifier& classifier);
 
   void decode_pass(std::uint16_t count);
+  void count_tunnels(const TunnelPath& path);
   void classify_pass(std::uint16_t count, std::uint16_t ingress_port);
   void flow_pass(std::uint16_t count);
   void inspect_pass(std::uint16_t count);
@@ -95,6 +100,7 @@ class alignas(kCacheLine) Worker {
   void end_flow(FlowTable::Entry& entry);
   void update_timeout(FlowTable::Entry& entry) const;
 
+  packet::DecodeOptions decode_options_;
   flow::KeyOptions key_options_;
   flow::Timeouts timeouts_;
   std::unique_ptr<detect::Inspector> inspector_;
