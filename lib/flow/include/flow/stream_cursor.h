@@ -3,7 +3,7 @@
 //
 // 16 bytes of state, no buffering: a segment ahead of the expected byte is taken as the new
 // position at once and the hole is reported as a gap. (Holding such segments until the hole is
-// filled is a stage in front of this one.) One owner, no sharing.
+// filled is a stage in front of this one: held_segments.h.) One owner, no sharing.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +47,17 @@ class StreamCursor {
   // A SYN with another initial sequence number on a started stream starts the stream anew (offset
   // 0), and restarted() is true until the next call.
   Accepted accept(std::uint32_t sequence, bool syn, ByteSpan payload);
+
+  // The next `bytes` need not be seen: goes on behind them. No gap, unless mark_lossy() says so.
+  void pass(std::uint32_t bytes) {
+    next_offset_ += bytes;
+    next_sequence_ += bytes;
+  }
+  void mark_lossy() { flags_ |= kLossy; }
+  // How far ahead of the expected byte `sequence` is; negative: before it. Needs started().
+  [[nodiscard]] std::int32_t distance(std::uint32_t sequence) const {
+    return static_cast<std::int32_t>(sequence - next_sequence_);
+  }
 
   [[nodiscard]] bool started() const { return (flags_ & kStarted) != 0; }
   // The stream's SYN was seen: offset 0 is its true beginning.
