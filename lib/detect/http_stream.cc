@@ -53,6 +53,7 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
         if (!stream.side_active && looks_like_request(body)) {
           counters_.segments_reprobed.add();
           stream.side_active = true;
+          stream.side_second = step.packet.second_reading;
         }
         bytes = consume_body(step, body);
         if (stream.side_active && !side_has_read) {
@@ -91,7 +92,7 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
   }
   if (response == http::Probe::yes) {
     // A server's answer is not an unknown protocol; a client that sends one speaks such.
-    stream.raw_done = step.flow.client != flow::index(step.direction);
+    stream.raw_done = step.flow.client != step.index();
     become_opaque(step, bytes);
     return {};
   }
@@ -166,6 +167,9 @@ ByteSpan Inspector::consume_body(const Step& step, ByteSpan bytes) {
 bool Inspector::consume_side(const Step& step, ByteSpan bytes, std::size_t body_size) {
   DirectionState& stream = step.stream;
   HeadCollector& side = stream.side;
+  PacketContext packet = step.packet;
+  packet.second_reading = stream.side_second;
+  const Step reading{packet, step.flow, step.direction, stream};
   ByteSpan rest = bytes;
   while (stream.side_active) {
     const auto found = side.finder.feed(rest, options_.head_bytes_max);
@@ -177,7 +181,7 @@ bool Inspector::consume_side(const Step& step, ByteSpan bytes, std::size_t body_
       return true;
     }
     const ByteSpan head = in_place ? part : kept ? arena_.bytes(side.buffer) : joined(side, part);
-    (void)inspect_partial_head(step, head, true);
+    (void)inspect_partial_head(reading, head, true);
     arena_.release(side.buffer);
     side.finder.reset();
     rest = rest.subspan(found.consumed);
@@ -189,6 +193,7 @@ bool Inspector::consume_side(const Step& step, ByteSpan bytes, std::size_t body_
 
 void Inspector::head_complete(const Step& step, ByteSpan head) {
   DirectionState& stream = step.stream;
+  remember(step, head);
   counters_.http_heads.add();
   const http::RequestSketch sketch = http::sketch_request(head);
   if (!sketch.valid) {
@@ -265,7 +270,10 @@ void Inspector::end_partial_head(const Step& step, ByteSpan head) {
 void Inspector::flush_side(const Step& step) {
   HeadCollector& side = step.stream.side;
   if (!side.buffer.empty()) {
-    (void)inspect_partial_head(step, arena_.bytes(side.buffer), true);
+    PacketContext packet = step.packet;
+    packet.second_reading = step.stream.side_second;
+    (void)inspect_partial_head({packet, step.flow, step.direction, step.stream},
+                               arena_.bytes(side.buffer), true);
   }
   arena_.release(side.buffer);
   side.finder.reset();

@@ -23,21 +23,6 @@ bool is_echo_request(const packet::PacketView& view) {
          (view.is(IpProtocol::icmpv6) && view.icmp_type == kIcmpv6EchoRequest);
 }
 
-// A connection request that is not a repetition of the one this direction began with.
-bool begins_anew(const packet::PacketView& view, const FlowState& flow,
-                 const DirectionState& stream) {
-  if (!view.is(IpProtocol::tcp) || !view.tcp.has(packet::kTcpSyn) ||
-      view.tcp.has(packet::kTcpAck)) {
-    return false;
-  }
-  // The first byte of payload had the initial sequence number + 1.
-  const flow::StreamCursor& cursor = stream.cursor;
-  const auto first = cursor.next_sequence() - static_cast<std::uint32_t>(cursor.next_offset());
-  const bool other_sequence =
-      cursor.started() && (!cursor.saw_beginning() || first != view.tcp.sequence + 1);
-  return flow.is_closing() || other_sequence;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Inspector>> Inspector::create(Options options,
@@ -73,7 +58,10 @@ Inspector::Inspector(Options options, rules::Evaluator evaluator,
       unfold_buffer_(kLongestHead),
       target_buffer_(2 * kLongestHead + http::kNormaliseSlack),
       headers_buffer_(2 * kLongestHead),
-      raw_buffer_(kLongestHead + flow::Arena::kLargest) {
+      raw_buffer_(kLongestHead + flow::Arena::kLargest),
+      overlay_buffer_(kLongestHead + flow::Arena::kLargest),
+      held_(options_.reorder),
+      delivered_(std::size_t{std::max(options_.history_mib, 1u)} << 20) {
   raw_overlap_ = std::min(raw_overlap_, flow::Arena::kLargest);
   if (!evaluator_.rules().needs_raw_scan()) {
     options_.raw_scan_bytes = 0;
@@ -93,9 +81,18 @@ bool Inspector::begins_flow(const PacketContext& packet) {
 
 void Inspector::packet(const PacketContext& packet, flow::Direction direction, FlowState& state) {
   DirectionState& stream = state.directions[flow::index(direction)];
-  if (begins_anew(*packet.view, state, stream)) {
+  if (packet.view->is(IpProtocol::tcp) && goes_elsewhere(packet, direction, state)) {
+    const Elsewhere begun = state.elsewhere;
     end_flow(state, packet, direction);
     state = FlowState{};
+    if (begun.direction != Elsewhere::kNone) {
+      // The SYN of the new connection came before this packet.
+      state.saw_syn = true;
+      state.client = begun.direction;
+      state.client_evidence = ClientEvidence::syn;
+      state.directions[begun.direction].seen = true;
+      (void)state.directions[begun.direction].cursor.accept(begun.sequence - 1, true, {});
+    }
   }
   const Step step{packet, state, direction, stream};
   if (state.packets++ == 0) {
@@ -163,86 +160,6 @@ void Inspector::report_connection(const Step& step) {
   }
 }
 
-void Inspector::tcp_segment(const Step& step) {
-  const packet::PacketView& view = *step.packet.view;
-  if (view.tcp.has(packet::kTcpRst)) {
-    close_streams(step);
-    return;
-  }
-  const flow::Accepted accepted =
-      step.stream.cursor.accept(view.tcp.sequence, view.tcp.has(packet::kTcpSyn), view.payload);
-  counters_.stream_retransmitted_bytes.add(accepted.old.size());
-  if (accepted.lossy()) {
-    after_gap(step, accepted.kind == flow::Accepted::Kind::gap, accepted.gap);
-  }
-  if (!accepted.bytes.empty()) {
-    if (!step.flow.saw_payload || step.stream.cursor.next_offset() == accepted.bytes.size()) {
-      // The first bytes of a direction: without its SYN they may be anything's middle.
-      step.stream.strict = !step.stream.cursor.saw_beginning() || accepted.lossy();
-    }
-    step.flow.saw_payload = true;
-    consume(step, accepted.bytes);
-    if (step.stream.is_unfinished()) {
-      step.flow.last = {view.time,
-                        view.vlan,
-                        view.source_mac,
-                        view.destination_mac,
-                        step.direction,
-                        view.truncated,
-                        tunnels_.note(view.tunnel, step.flow.last.tunnel)};
-    }
-  }
-  if (view.tcp.has(packet::kTcpFin)) {
-    close_streams(step);
-  }
-}
-
-// Bytes of the stream are missing: a length-framed body may span the hole, anything else begins
-// anew after it.
-void Inspector::after_gap(const Step& step, bool countable, std::uint64_t missing) {
-  counters_.stream_gaps.add();
-  counters_.stream_gap_bytes.add(missing);
-  DirectionState& stream = step.stream;
-  flush_side(step);
-  switch (stream.phase) {
-    case Phase::http_body:
-      if (!countable || !stream.body.pass_gap(missing)) {
-        restart_probe(stream, true);
-      }
-      break;
-    case Phase::http_head:
-      flush(step);
-      break;
-    case Phase::probe:
-      restart_probe(stream, true);
-      break;
-    case Phase::opaque:
-      arena_.release(stream.head.buffer);  // the raw scan's overlap: what follows does not
-      break;
-  }
-}
-
-// FIN ends one direction, RST both. What stands of an unfinished head is judged.
-void Inspector::close_streams(const Step& step) {
-  const bool reset = step.packet.view->tcp.has(packet::kTcpRst);
-  for (unsigned d = 0; d < 2; ++d) {
-    if (!reset && d != flow::index(step.direction)) {
-      continue;
-    }
-    DirectionState& stream = step.flow.directions[d];
-    judge_unfinished({step.packet, step.flow, step.direction, stream});
-    release(stream);
-    step.flow.closed |= static_cast<std::uint8_t>(1u << d);
-  }
-}
-
-void Inspector::judge_unfinished(const Step& step) {
-  if (step.stream.phase == Phase::http_head) {
-    flush(step);
-  }
-  flush_side(step);
-}
-
 void Inspector::release(DirectionState& stream) {
   arena_.release(stream.head.buffer);
   arena_.release(stream.side.buffer);
@@ -263,12 +180,24 @@ void Inspector::judge_sides(FlowState& state) {
 
 void Inspector::end_flow(FlowState& state) {
   judge_sides(state);
-  for (DirectionState& stream : state.directions) {
+  for (unsigned d = 0; d < 2; ++d) {
+    DirectionState& stream = state.directions[d];
+    close_hole(state, stream);
+    const bool acknowledged = (state.has_acknowledged & (1u << d)) != 0;
+    if (acknowledged && stream.cursor.started()) {
+      // Bytes at the stream's end that only the receiver saw. A FIN takes a number, too.
+      const std::int32_t unseen = -stream.cursor.distance(state.acknowledged[d]);
+      if (-unseen > 1 && -unseen <= static_cast<std::int32_t>(flow::StreamCursor::kPlausible)) {
+        note_unseen(state, static_cast<std::uint64_t>(-unseen));
+      }
+    }
     release(stream);
+    held_.release(state.held[d]);
   }
 }
 
 void Inspector::end_flow(FlowState& state, const PacketContext& packet, flow::Direction direction) {
+  give_up_waiting(state, packet);
   for (DirectionState& stream : state.directions) {
     if (stream.is_unfinished()) {
       counters_.http_heads_abandoned.add();

@@ -94,6 +94,9 @@ event::Event Inspector::base_event(const Step& step, event::EventType type) cons
   if (view.truncated) {
     event.flow.visibility |= event::kCaptureTruncated;
   }
+  if (step.stream.cursor.lossy()) {
+    event.flow.visibility |= event::kStreamGap;
+  }
   if (step.packet.second_reading) {
     event.flow.visibility |= event::kSecondReading;
   }

@@ -7,7 +7,7 @@ namespace imds::flow {
 
 namespace {
 
-constexpr std::int64_t kPatience = kNanosPerSecond;
+constexpr std::int64_t kPatience = 10 * kNanosPerSecond;
 // A held run grows no longer than this by appending, so that growing never copies much.
 constexpr std::size_t kLongestRun = 4096;
 
@@ -60,9 +60,9 @@ bool HeldSegments::is_repeated(const Stream& waiting, const Segment& segment) co
     }
     const auto at = static_cast<std::size_t>(into);
     const bool inside = at <= held.size() && segment.bytes.size() <= held.size() - at;
-    const bool same = inside && (segment.bytes.empty() ||
-                                 std::memcmp(held.data() + at, segment.bytes.data(),
-                                             segment.bytes.size()) == 0);
+    const bool same =
+        inside && (segment.bytes.empty() ||
+                   std::memcmp(held.data() + at, segment.bytes.data(), segment.bytes.size()) == 0);
     const bool same_end = node.fin && segment.end() == node.sequence + held.size();
     if (same && (!segment.fin || same_end)) {
       return true;
@@ -227,8 +227,10 @@ void* HeldSegments::overdue(Timestamp now) const {
   const std::uint64_t used = arena_.counters().bytes_in_use.get();
   const std::uint64_t all = arena_.counters().bytes_capacity.get();
   std::int64_t patience = kPatience;
-  if (used > all / 2 || counters_.segments.get() > nodes_.size() / 2) {
-    patience = used > all / 4 * 3 ? kPatience / 100 : kPatience / 10;
+  for (const std::uint64_t quarters : {1u, 2u, 3u}) {
+    const bool crowded =
+        used > all / 4 * quarters || counters_.segments.get() > nodes_.size() / 4 * quarters;
+    patience = crowded ? patience / 10 : patience;
   }
   const std::int64_t waited = now.ns - oldest.since.ns;
   // Time that ran backwards (another capture) is as good as time passed.

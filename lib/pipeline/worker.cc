@@ -22,6 +22,10 @@ constexpr std::size_t kHeadPrefetchBytes = 1024;
 // Flow entries looked at for ageing after each burst, and per look at the clock while idle.
 constexpr std::uint32_t kAgeingBudget = 32;
 constexpr std::uint32_t kIdleAgeingBudget = 4096;
+// Seconds between the last two tries of a SYN, with seven of them at doubling intervals, and some.
+constexpr std::uint16_t kLongestSynRetry = 70;
+// Streams given up waiting for after each burst.
+constexpr std::uint32_t kWaitingBudget = 64;
 
 bool has_no_payload(const packet::PacketView& view) {
   return view.reason == DecodeReason::none && view.payload.empty() &&
@@ -98,6 +102,7 @@ std::uint32_t Worker::poll(std::span<port::Source* const> sources) {
   }
   if (packets > 0) {
     age(clock_.now(), kAgeingBudget);
+    give_up_waiting(views_[0].time);
   }
   return packets;
 }
@@ -227,12 +232,38 @@ void Worker::update_timeout(FlowTable::Entry& entry) const {
   } else if (state.saw_payload) {
     entry.timeout = timeouts_.tcp_established;
   } else {
-    entry.timeout = timeouts_.tcp_opening;
+    // A reported connection is remembered for as long as its SYN may be tried again.
+    entry.timeout = state.connection_reported ? std::max(timeouts_.tcp_opening, kLongestSynRetry)
+                                              : timeouts_.tcp_opening;
   }
 }
 
 void Worker::age(flow::Seconds now, std::uint32_t budget) {
   flows_.expire(now, budget, [this](FlowTable::Entry& entry, flow::Removal) { end_flow(entry); });
+}
+
+// Streams that wait for bytes which do not come, without another packet of their flow.
+void Worker::give_up_waiting(Timestamp now) {
+  for (std::uint32_t left = kWaitingBudget; left > 0; --left) {
+    detect::FlowState* const waiting = inspector_->overdue(now);
+    if (waiting == nullptr) {
+      return;
+    }
+    const FlowTable::Entry& entry = flow::entry_of(*waiting);
+    const packet::PacketView view = inspector_->packet_of(entry.key, *waiting);
+    inspector_->give_up_waiting(*waiting, context_of(view, *waiting));
+  }
+}
+
+// For a packet that stands for the last one of a flow.
+detect::PacketContext Worker::context_of(const packet::PacketView& view,
+                                         const detect::FlowState& state) const {
+  detect::PacketContext context;
+  context.view = &view;
+  context.source = &classifier_.lookup(view.source);
+  context.destination = &classifier_.lookup(view.destination);
+  context.ingress_port = state.ingress_port;
+  return context;
 }
 
 void Worker::end_flow(FlowTable::Entry& entry) {
@@ -241,12 +272,7 @@ void Worker::end_flow(FlowTable::Entry& entry) {
     return;
   }
   const packet::PacketView view = inspector_->packet_of(entry.key, entry.state);
-  detect::PacketContext context;
-  context.view = &view;
-  context.source = &classifier_.lookup(view.source);
-  context.destination = &classifier_.lookup(view.destination);
-  context.ingress_port = entry.state.ingress_port;
-  inspector_->end_flow(entry.state, context, entry.state.last.direction);
+  inspector_->end_flow(entry.state, context_of(view, entry.state), entry.state.last.direction);
 }
 
 void Worker::run(std::span<port::Source* const> sources, const std::atomic<bool>& stop) {
@@ -266,6 +292,7 @@ void Worker::run(std::span<port::Source* const> sources, const std::atomic<bool>
     if (packets == 0 && after >= clock_due) {
       clock_due = after + tsc_hz;
       age(clock_.update(wall_clock_now()), kIdleAgeingBudget);
+      give_up_waiting(wall_clock_now());
     }
   }
 }

@@ -106,11 +106,25 @@ class Bench {
     act(*inspector_, PacketContext{&view, &source, &destination, 0, false});
     return *this;
   }
-  void end_all() {
+  Bench& end_all() {
     for (auto& [name, flow] : flows_) {
       end(name, flow);
     }
     flows_.clear();
+    return *this;
+  }
+  // As the worker does after each burst.
+  Bench& age(Timestamp now) {
+    while (FlowState* waiting = inspector_->overdue(now)) {
+      for (auto& [name, flow] : flows_) {
+        if (&flow == waiting) {
+          with_last_packet(name, flow, [&](const PacketContext& packet) {
+            inspector_->give_up_waiting(flow, packet);
+          });
+        }
+      }
+    }
+    return *this;
   }
 
   std::vector<event::Finding> take() {
@@ -136,6 +150,7 @@ class Bench {
 
   [[nodiscard]] const Counters& counters() const { return inspector_->counters(); }
   [[nodiscard]] const flow::Arena& arena() const { return inspector_->arena(); }
+  [[nodiscard]] const flow::HeldSegments& held() const { return inspector_->held_segments(); }
   [[nodiscard]] std::size_t flow_count() const { return flows_.size(); }
 
  private:
@@ -144,12 +159,18 @@ class Bench {
       inspector_->end_flow(flow);
       return;
     }
+    with_last_packet(name, flow, [&](const PacketContext& packet) {
+      inspector_->end_flow(flow, packet, flow.last.direction);
+    });
+  }
+  template <class Act>
+  void with_last_packet(const std::string& name, const FlowState& flow, Act&& act) {
     flow::Key key;
     std::memcpy(&key, name.data(), sizeof key);
     const packet::PacketView view = inspector_->packet_of(key, flow);
     const classify::AddressClass source = class_of(view.source);
     const classify::AddressClass destination = class_of(view.destination);
-    inspector_->end_flow(flow, {&view, &source, &destination, 0, false}, flow.last.direction);
+    act(PacketContext{&view, &source, &destination, 0, false});
   }
   [[nodiscard]] classify::AddressClass class_of(const IpAddress& address) const {
     classify::AddressClass out;

@@ -26,8 +26,17 @@ struct Counters {
   Counter stream_gaps;
   Counter stream_gap_bytes;
   Counter stream_retransmitted_bytes;
-  Counter arena_exhausted;  // a head could not be kept: judged by what was there
-  Counter head_too_long;    // the same, for heads beyond the configured length
+  Counter stream_late_bytes;       // filled a hole that was passed without waiting
+  Counter segments_held;           // waited for the bytes in front of them
+  Counter holes_filled;            // such waiting ended well
+  Counter holes_given_up;          // or not: acknowledged, waited too long, flow over
+  Counter holds_refused;           // a cap was reached: scanned as it is, and the hole given up
+  Counter overlap_conflicts;       // other bytes for a place that was delivered already
+  Counter overlap_unchecked;       // sent again, and what was delivered is not kept any more
+  Counter segments_out_of_window;  // of another sequence space: looked at, not followed
+  Counter resets_ignored;          // RST outside the window
+  Counter arena_exhausted;         // a head could not be kept: judged by what was there
+  Counter head_too_long;           // the same, for heads beyond the configured length
 
   // Findings by event type: produced = queued + suppressed + lost.
   std::array<Counter, event::kEventTypeCount> findings_produced;
@@ -42,11 +51,17 @@ struct Counters {
   // seen in one direction only.
   std::unique_ptr<Counter[]> flows_judged;
   std::unique_ptr<Counter[]> flows_one_sided;
+  // By configured port, of TCP flows seen in both directions: bytes that receivers acknowledged,
+  // and those of them that were never seen: what the capture lost.
+  std::unique_ptr<Counter[]> bytes_acknowledged;
+  std::unique_ptr<Counter[]> bytes_unseen;
 
   Counters(std::size_t suppressions, std::size_t ports)
       : suppressed(std::make_unique<Counter[]>(suppressions)),
         flows_judged(std::make_unique<Counter[]>(ports)),
-        flows_one_sided(std::make_unique<Counter[]>(ports)) {}
+        flows_one_sided(std::make_unique<Counter[]>(ports)),
+        bytes_acknowledged(std::make_unique<Counter[]>(ports)),
+        bytes_unseen(std::make_unique<Counter[]>(ports)) {}
 };
 
 }  // namespace imds::detect

@@ -8,6 +8,8 @@
 #include "classify/address_class.h"
 #include "detect/tunnel_memory.h"
 #include "flow/arena.h"
+#include "flow/delivered.h"
+#include "flow/held_segments.h"
 #include "flow/key.h"
 #include "flow/stream_cursor.h"
 #include "http/body.h"
@@ -36,12 +38,31 @@ struct DirectionState {
   HeadCollector side;  // a request found where a body was announced
   http::BodySkipper body;
   std::uint32_t raw_scanned = 0;  // bytes given to the raw scan so far
+  // The last heads that were delivered, for comparison with what is sent again.
+  flow::Delivered::Mark delivered = 0;
+  // Sequence numbers of the last hole that was passed without waiting; empty if equal.
+  std::uint32_t hole_begin = 0;
+  std::uint32_t hole_end = 0;
   Phase phase = Phase::probe;
   bool seen = false;         // a packet was seen in this direction
   bool side_active = false;  // `side` is collecting
   bool strict = false;       // entered by a guess: a request line needs its HTTP version
   bool raw_done = false;     // no raw scan (any more)
+  bool side_second = false;  // what `side` collects is the other reading of conflicting bytes
+  bool end_judged = false;   // the unfinished head was judged at a FIN
 
+  // Whether a segment that ends `to` bytes beyond the next expected one has to wait for those in
+  // front of it. What is skipped does not: only the first bytes of its segments are looked at.
+  [[nodiscard]] bool needs_order(std::uint64_t to) const {
+    switch (phase) {
+      case Phase::http_body:
+        return side_active || to > body.skippable();
+      case Phase::opaque:
+        return side_active || !raw_done;
+      default:
+        return true;
+    }
+  }
   // A head is being collected.
   [[nodiscard]] bool is_unfinished() const { return phase == Phase::http_head || side_active; }
 };
@@ -69,19 +90,37 @@ struct LastPacket {
   TunnelMemory::Ticket tunnel = TunnelMemory::kNone;
 };
 
+// Where a flow may go on, if what comes next confirms it: after a SYN, or a segment, of another
+// sequence space, which may be forged.
+struct Elsewhere {
+  std::uint32_t sequence = 0;
+  std::uint8_t direction = kNone;  // flow::Direction
+  bool syn = false;
+  static constexpr std::uint8_t kNone = 2;
+};
+
 struct FlowState {
   static constexpr std::uint8_t kClientUnknown = 2;
+  static constexpr std::uint8_t kFinBoth = 0x03;
+  static constexpr std::uint8_t kReset = 0x04;
 
   std::array<DirectionState, 2> directions;  // by flow::Direction
   std::uint32_t requests = 0;                // http_request events so far
   std::uint32_t packets = 0;
+  // By direction of the data: highest acknowledgment of the peer, and segments that wait.
+  std::array<std::uint32_t, 2> acknowledged{};
+  std::array<flow::HeldSegments::Handle, 2> held{};
+  std::uint32_t second_reading = 0;  // checksum of the last second reading that was judged
+  Elsewhere elsewhere;
   std::uint16_t endpoint = classify::kNoEndpoint;
   std::uint16_t ingress_port = 0;
   std::array<std::uint16_t, kRememberedRawRules> raw_rules{};  // have alerted on raw_match
   std::uint8_t raw_rule_count = 0;
   std::uint8_t client = kClientUnknown;  // flow::Direction of the client's packets
   ClientEvidence client_evidence = ClientEvidence::none;
-  std::uint8_t closed = 0;   // bit per direction: FIN seen; both: RST
+  std::uint8_t closed = 0;            // bit per direction: FIN reached; kReset
+  std::uint8_t has_acknowledged = 0;  // bit per direction: `acknowledged` is set
+  bool overlap_reported = false;
   bool of_interest = false;  // touches an endpoint or an address a rule names
   bool connection_reported = false;
   bool saw_syn = false;
@@ -91,9 +130,13 @@ struct FlowState {
   LastPacket last;
 
   [[nodiscard]] bool has_unfinished_head() const {
-    return directions[0].is_unfinished() || directions[1].is_unfinished();
+    return directions[0].is_unfinished() || directions[1].is_unfinished() || holds_segments();
   }
-  [[nodiscard]] bool is_closing() const { return closed == 0x03; }
+  [[nodiscard]] bool holds_segments() const { return (held[0] | held[1]) != 0; }
+  [[nodiscard]] bool is_closing() const {
+    return (closed & kFinBoth) == kFinBoth || (closed & kReset) != 0;
+  }
+  [[nodiscard]] bool both_seen() const { return directions[0].seen && directions[1].seen; }
 
   // For flow::Table: opaque flows go first, those that touch an endpoint last.
   [[nodiscard]] std::uint8_t eviction_rank() const {

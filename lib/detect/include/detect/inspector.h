@@ -30,6 +30,8 @@
 #include "event/event.h"
 #include "event/finding.h"
 #include "flow/arena.h"
+#include "flow/delivered.h"
+#include "flow/held_segments.h"
 #include "http/head.h"
 #include "packet/view.h"
 #include "rules/evaluator.h"
@@ -45,6 +47,8 @@ struct Options {
   std::uint32_t head_bytes_max = 65536;     // longer heads are judged by their beginning; ≤ 65536
   std::uint32_t raw_scan_bytes = 4096;      // per direction of streams that are not HTTP; 0: none
   flow::Arena::Options arena;
+  flow::HeldSegments::Options reorder;  // segments that wait for those in front of them
+  std::uint32_t history_mib = 8;        // heads just delivered, to compare repetitions with; ≥ 1
   // Offline the same thread drains the ring: called when it is full; true if there is room now.
   bool (*make_room)(void* context) = nullptr;
   void* make_room_context = nullptr;
@@ -101,6 +105,13 @@ class alignas(kCacheLine) Inspector {
   // stayed incomplete): raises `connection` unless `state`, its flow's, has. No payload is read.
   void note_contact(const PacketContext& packet, flow::Direction direction, FlowState& state);
 
+  // The flow whose segments wait too long for the bytes in front of them, or nullptr: call
+  // give_up_waiting() for it, with a packet to stand for its last one, until there is none.
+  [[nodiscard]] FlowState* overdue(Timestamp now) const {
+    return static_cast<FlowState*>(held_.overdue(now));
+  }
+  void give_up_waiting(FlowState& state, const PacketContext& packet);
+
   // Before the flow's entry is reused: gives back buffers, judges one-sidedness.
   void end_flow(FlowState& state);
   // The same when state.has_unfinished_head(): judges those heads by what there is of them, as of
@@ -116,6 +127,7 @@ class alignas(kCacheLine) Inspector {
     return evaluator_.counters();
   }
   [[nodiscard]] const flow::Arena& arena() const { return arena_; }
+  [[nodiscard]] const flow::HeldSegments& held_segments() const { return held_; }
 
  private:
   struct Passing;  // loose_scan.cc
@@ -125,7 +137,8 @@ class alignas(kCacheLine) Inspector {
     const PacketContext& packet;
     FlowState& flow;
     flow::Direction direction;
-    DirectionState& stream;  // flow.directions[direction]
+    DirectionState& stream;  // flow.directions[direction], or the other one when the packet ends it
+    [[nodiscard]] unsigned index() const { return &stream == &flow.directions[1] ? 1 : 0; }
   };
 
   Inspector(Options options, rules::Evaluator evaluator,
@@ -136,10 +149,40 @@ class alignas(kCacheLine) Inspector {
   static void note_requester(const Step& step);
   void report_connection(const Step& step);
   void judge_sides(FlowState& state);
+
+  // tcp_stream.cc: segments to a stream in order.
+  using Segment = flow::HeldSegments::Segment;
   void tcp_segment(const Step& step);
+  void begin_stream(const Step& step, bool syn, std::uint32_t sequence);
+  void place(const Step& step, const Segment& segment);
+  void hold(const Step& step, const Segment& segment);
+  void read(const Step& step, const Segment& segment);
+  void deliver(const Step& step, std::uint32_t sequence, ByteSpan bytes);
+  void drain(const Step& step, bool pass_holes);
+  void review_holes(const Step& step);
+  void pass_hole(const Step& step, std::uint32_t bytes);
+  void close_hole(FlowState& flow, DirectionState& stream);
+  [[nodiscard]] std::size_t fill_hole(DirectionState& stream, const Segment& segment);
   void after_gap(const Step& step, bool countable, std::uint64_t missing);
-  void close_streams(const Step& step);
   void judge_unfinished(const Step& step);
+  void note_last(const Step& step);
+
+  // tcp_control.cc: what flags and acknowledgments say.
+  [[nodiscard]] bool goes_elsewhere(const PacketContext& packet, flow::Direction direction,
+                                    FlowState& flow);
+  [[nodiscard]] bool out_of_window(const Step& step);
+  void note_acknowledgment(const Step& step);
+  void note_unseen(FlowState& flow, std::uint64_t bytes);
+  void finish(const Step& step);
+  void reset(const Step& step);
+
+  // tcp_overlap.cc: bytes that were sent again.
+  void remember(const Step& step, ByteSpan head);
+  void check_overlap(const Step& step, std::uint32_t sequence, ByteSpan old, bool late);
+  void conflict(const Step& step, std::uint32_t begin, ByteSpan delivered, std::uint32_t sequence,
+                ByteSpan bytes);
+  void read_late(const Step& step, std::uint32_t sequence, ByteSpan bytes);
+  void read_again(const Step& step, ByteSpan bytes, ByteSpan delivered, bool goes_on);
   void release(DirectionState& stream);
 
   // http_stream.cc: the state machine of one direction.
@@ -190,6 +233,17 @@ class alignas(kCacheLine) Inspector {
   std::vector<char> target_buffer_;
   std::vector<char> headers_buffer_;
   std::vector<std::uint8_t> raw_buffer_;
+  std::vector<std::uint8_t> overlay_buffer_;
+
+  flow::HeldSegments held_;
+  flow::Delivered delivered_;
+  // The segment being read: where it lies in its stream, where the head begins that it continues,
+  // and whether it is in delivered_ already.
+  ByteSpan segment_;
+  std::uint32_t segment_sequence_ = 0;
+  std::uint32_t head_sequence_ = 0;
+  bool remembered_ = false;
+  std::uint32_t expected_ = 0;  // before the segment at hand: the end of what was delivered
 };
 
 }  // namespace imds::detect

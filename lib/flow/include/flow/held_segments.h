@@ -28,7 +28,7 @@ class HeldSegments {
   using Handle = std::uint32_t;
 
   struct Options {
-    std::uint32_t memory_mib = 16;      // for the bytes of all streams
+    std::uint32_t memory_mib = 16;       // for the bytes of all streams
     std::uint32_t stream_bytes = 65536;  // most bytes of one stream
     std::uint32_t stream_segments = 256;
   };
@@ -75,9 +75,9 @@ class HeldSegments {
   };
   [[nodiscard]] Acknowledged acknowledged(Handle handle, Timestamp now);
 
-  // The owner of the stream that waits longest, if that is longer than it may: a second, less when
-  // the store is more than half full. nullptr: none. The stream must be drained before the next
-  // call.
+  // The owner of the stream that waits longest, if that is longer than it may: 10 seconds, and a
+  // tenth of that for each quarter of the store in use (to 10 ms). nullptr: none. The stream must
+  // be drained before the next call.
   [[nodiscard]] void* overdue(Timestamp now) const;
 
   struct Counters {

@@ -84,6 +84,13 @@ struct alignas(64) TableEntry {
   }
 };
 
+// The entry a flow's state is part of.
+template <class State>
+[[nodiscard]] TableEntry<State>& entry_of(State& state) {
+  return *reinterpret_cast<TableEntry<State>*>(reinterpret_cast<char*>(&state) -
+                                               offsetof(TableEntry<State>, state));
+}
+
 template <class State>
 class Table {
   static_assert(std::is_trivially_copyable_v<State> && std::is_default_constructible_v<State>);

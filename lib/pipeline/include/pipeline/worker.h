@@ -97,6 +97,9 @@ class alignas(kCacheLine) Worker {
   [[nodiscard]] ByteSpan contiguous(const rte_mbuf* packet, std::uint16_t slot);
   [[nodiscard]] Disposition inspect_one(std::uint16_t i);
   void age(flow::Seconds now, std::uint32_t budget);
+  void give_up_waiting(Timestamp now);
+  [[nodiscard]] detect::PacketContext context_of(const packet::PacketView& view,
+                                                 const detect::FlowState& state) const;
   void end_flow(FlowTable::Entry& entry);
   void update_timeout(FlowTable::Entry& entry) const;
 
