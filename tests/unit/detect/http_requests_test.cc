@@ -201,7 +201,8 @@ TEST(Request, CutInItsFirstLineIsJudgedWhereTheStreamBegan) {
   constexpr std::string_view kCut = "GET /latest/meta-data/iam/info";
   const Events expected{"http_request GET /latest/meta-data/iam/info"};
   EXPECT_EQ(Bench().feed(begun().client(kCut).client_fin()).events(), expected);
-  EXPECT_EQ(Bench().feed(begun().client(kCut).client_gap(90).client("x")).end_all().events(), expected);
+  EXPECT_EQ(Bench().feed(begun().client(kCut).client_gap(90).client("x")).end_all().events(),
+            expected);
 }
 
 TEST(Request, NeverEndedIsJudgedWhenItsFlowEnds) {
