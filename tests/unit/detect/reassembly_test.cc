@@ -15,8 +15,7 @@ using support::TcpSession;
 
 constexpr std::string_view kFound = "http_request GET /latest/meta-data/";
 const Events kOnce{std::string(kFound)};
-constexpr std::string_view kDecoy =
-    "GET /harmless/page-data/ HTTP/1.1\r\nHost: example.com\r\n\r\n";
+constexpr std::string_view kDecoy = "GET /simply/some-data/ HTTP/1.1\r\nHost: example.com\r\n\r\n";
 static_assert(kDecoy.size() == kMetadata.size());
 
 TcpSession begun(std::uint32_t isn = 1000) {

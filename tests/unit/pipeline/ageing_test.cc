@@ -33,11 +33,19 @@ Given bystander(std::int64_t seconds) {
 
 TEST(Ageing, AnIdleFlowIsANewFlow) {
   TcpSession session;
-  session.handshake().wait(11 * kSecond).client(kMetadata);
+  session.handshake().wait(72 * kSecond).client(kMetadata);
   Rig rig(with_timeouts());
   EXPECT_EQ(rig.run(session).events(),
             (Events{"connection", "connection", std::string(kFoundMetadata)}));
   EXPECT_EQ(rig.flows(), 1u);
+}
+
+// SYNs are tried again up to a minute apart.
+TEST(Ageing, ARetriedSynIsTheSameConnection) {
+  TcpSession session;
+  session.syn().wait(64 * kSecond);
+  session.segment(true, 1000, support::kSyn, "");
+  EXPECT_EQ(Rig(with_timeouts()).run(session).events(), Events{"connection"});
 }
 
 TEST(Ageing, ATalkingFlowIsNot) {
