@@ -24,7 +24,7 @@ build=(
   libboost-dev libboost-program-options-dev       # command line
   libyaml-cpp-dev nlohmann-json3-dev              # configuration and rules in, alerts out
   libspdlog-dev prometheus-cpp-dev                # logs, metrics
-  libexpected-dev libssl-dev libpcap-dev libnuma-dev
+  libexpected-dev libssl-dev zlib1g-dev libnuma-dev
   libgtest-dev libgmock-dev libbenchmark-dev      # tests and benchmarks are part of the build
 )
 run=(

@@ -3,7 +3,8 @@
 namespace imds {
 
 std::optional<LinkType> find_link_type(std::uint32_t linktype) {
-  // Numbers of raw IP that most systems, and OpenBSD, once wrote as they had them in memory.
+  // Raw IP says itself which version it is. 12 and 14 are what most systems, and OpenBSD, once
+  // wrote for it.
   constexpr std::uint32_t kRaw = 12;
   constexpr std::uint32_t kOpenBsdRaw = 14;
   if (linktype == kRaw || linktype == kOpenBsdRaw) {
@@ -46,8 +47,6 @@ std::optional<LinkType> find_link_type(std::uint32_t linktype) {
     case LinkType::cisco_hdlc_with_direction:
     case LinkType::frame_relay_with_direction:
     case LinkType::ipnet:
-    case LinkType::raw_ipv4:
-    case LinkType::raw_ipv6:
     case LinkType::nflog:
     case LinkType::netanalyzer:
     case LinkType::netanalyzer_transparent:
@@ -55,6 +54,9 @@ std::optional<LinkType> find_link_type(std::uint32_t linktype) {
     case LinkType::ethernet_mpacket:
     case LinkType::linux_sll2:
       return type;
+    case LinkType::raw_ipv4:
+    case LinkType::raw_ipv6:
+      return LinkType::raw_ip;
   }
   return std::nullopt;
 }

@@ -1,60 +1,14 @@
 #include "capture_file.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <optional>
-#include <string_view>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "port/packet_meta.h"
+#include "base/link_type.h"
 
 namespace imds::port {
 namespace {
 
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
-// libpcap's DLT_ numbers differ from the LINKTYPE_ numbers in files for raw IP only.
-std::optional<std::uint16_t> link_type_of(int dlt) {
-  switch (dlt) {
-    case DLT_EN10MB:
-      return kLinkEthernet;
-    case DLT_LINUX_SLL:
-      return kLinkLinuxSll;
-    case DLT_LINUX_SLL2:
-      return kLinkLinuxSll2;
-    case 12:  // DLT_RAW of most systems
-    case 14:  // DLT_RAW of OpenBSD
-    case 101:
-    case DLT_IPV4:
-    case DLT_IPV6:
-      return kLinkRawIp;
-    default:
-      return std::nullopt;
-  }
-}
-
-std::string link_type_name(int dlt) {
-  const char* name = pcap_datalink_val_to_name(dlt);
-  return (name != nullptr ? std::string(name) + " " : std::string()) + "(" + std::to_string(dlt) +
-         ")";
-}
-
-// A file may claim any time. Kept between 1970 and 2116, so that differences never overflow.
-Timestamp to_timestamp(const timeval& nano) {
-  constexpr std::int64_t kLastSecond = INT64_MAX / 2 / kNanosPerSecond - 1;
-  const auto seconds = std::clamp<std::int64_t>(nano.tv_sec, 0, kLastSecond);
-  const auto fraction = std::clamp<std::int64_t>(nano.tv_usec, 0, kNanosPerSecond - 1);
-  return {seconds * kNanosPerSecond + fraction};
-}
-
-bool is_gzip(std::FILE* stream) {
-  std::uint8_t magic[2] = {};
-  return std::fseek(stream, 0, SEEK_SET) == 0 && std::fread(magic, 1, 2, stream) == 2 &&
-         magic[0] == 0x1f && magic[1] == 0x8b;
+std::string unsupported(const std::string& name, std::uint32_t link_type) {
+  return "capture " + name + " has link type " + std::to_string(link_type) +
+         ", which is not supported; expected Ethernet, raw IP, Linux cooked, 802.11, PPP or "
+         "another that carries IP (the manual lists them)";
 }
 
 }  // namespace
@@ -63,113 +17,85 @@ Result<std::unique_ptr<CaptureFile>> CaptureFile::open(const std::string& path,
                                                        std::size_t buffer_bytes) {
   std::unique_ptr<CaptureFile> file(new CaptureFile);
   file->name_ = path == "-" ? "standard input" : "'" + path + "'";
-  if (Status s = file->open_stream(path, buffer_bytes); !s) {
-    return pass_on(s);
+  auto stream = CaptureStream::open(path, file->name_, buffer_bytes);
+  if (!stream) {
+    return pass_on(stream);
   }
-  if (Status s = file->open_pcap(); !s) {
+  file->stream_ = std::move(*stream);
+  if (Status s = file->read_file_header(); !s) {
     return pass_on(s);
   }
   return file;
 }
 
-Status CaptureFile::open_stream(const std::string& path, std::size_t buffer_bytes) {
-  stream_.reset(path == "-" ? fdopen(dup(STDIN_FILENO), "rb") : std::fopen(path.c_str(), "rb"));
-  if (!stream_) {
-    const int error = errno;
-    switch (error) {
-      case ENOENT:
-        return fail(ErrorKind::runtime, "capture " + name_ + " does not exist");
-      case EACCES:
-        return fail(ErrorKind::runtime, "capture " + name_ +
-                                            " cannot be read: permission denied; change its "
-                                            "permissions or run as a user who may read it");
-      case EMFILE:
-        return fail(ErrorKind::runtime, "capture " + name_ +
-                                            " cannot be opened: too many open files; raise the "
-                                            "limit (ulimit -n)");
-      default:
-        return fail(ErrorKind::runtime,
-                    "capture " + name_ + " cannot be opened: " + std::strerror(error));
-    }
+Status CaptureFile::read_file_header() {
+  const std::string subject = "capture " + name_;
+  std::uint8_t magic[4];
+  if (stream_->read(magic) < sizeof magic) {
+    return fail(ErrorKind::runtime, subject + " ends inside its file header");
   }
-  buffer_ = std::make_unique_for_overwrite<char[]>(buffer_bytes);
-  std::setvbuf(stream_.get(), buffer_.get(), _IOFBF, buffer_bytes);
-  struct stat info = {};
-  if (fstat(fileno(stream_.get()), &info) == 0 && S_ISREG(info.st_mode)) {
-    regular_ = path != "-";
-    size_ = static_cast<std::uint64_t>(info.st_size);
-    if (size_ == 0) {
-      return fail(ErrorKind::runtime, "capture " + name_ + " is empty: not even a file header");
-    }
+  if (const auto pcap = PcapFormat::from_magic(load_be32(magic))) {
+    return read_pcap_header(*pcap);
   }
-  return {};
+  if (load_be32(magic) != PcapngFormat::kMagic) {
+    return fail(ErrorKind::runtime, subject + " is neither pcap nor pcapng (unknown file format)");
+  }
+  PcapngFormat pcapng;
+  const FormatResult section = pcapng.begin(*stream_);
+  switch (section.kind) {
+    case FormatResult::Kind::record:
+      format_ = std::move(pcapng);
+      return {};
+    case FormatResult::Kind::damaged:
+      return fail(ErrorKind::runtime, subject + " cannot be read: " + section.why);
+    default:
+      return fail(ErrorKind::runtime, subject + " ends inside its file header");
+  }
 }
 
-Status CaptureFile::open_pcap() {
-  char text[PCAP_ERRBUF_SIZE] = {};
-  pcap_.reset(
-      pcap_fopen_offline_with_tstamp_precision(stream_.get(), PCAP_TSTAMP_PRECISION_NANO, text));
-  if (!pcap_) {
-    const std::string_view reason(text);
-    if (contains(reason, "unknown file format")) {
-      if (regular_ && is_gzip(stream_.get())) {
-        return fail(ErrorKind::runtime, "capture " + name_ +
-                                            " is gzip-compressed: unpack it, or pipe it in with "
-                                            "zcat and '-'");
-      }
-      return fail(ErrorKind::runtime,
-                  "capture " + name_ + " is neither pcap nor pcapng (unknown file format)");
-    }
-    if (contains(reason, "truncated")) {
-      return fail(ErrorKind::runtime, "capture " + name_ + " ends inside its file header");
-    }
-    return fail(ErrorKind::runtime, "capture " + name_ + " cannot be read: " + text);
+Status CaptureFile::read_pcap_header(PcapFormat format) {
+  std::uint8_t rest[PcapFormat::kHeaderSize - 4];
+  if (stream_->read(rest) < sizeof rest) {
+    return fail(ErrorKind::runtime, "capture " + name_ + " ends inside its file header");
   }
-  (void)stream_.release();  // pcap_close() closes it
-  const int dlt = pcap_datalink(pcap_.get());
-  const std::optional<std::uint16_t> link_type = link_type_of(dlt);
-  if (!link_type) {
-    return fail(ErrorKind::runtime,
-                "capture " + name_ + " has link type " + link_type_name(dlt) +
-                    ", which is not supported; expected Ethernet, Linux cooked v1 or v2, or raw "
-                    "IP");
+  std::string why;
+  if (!format.read_header(rest, why)) {
+    return fail(ErrorKind::runtime, "capture " + name_ + " " + why);
   }
-  link_type_ = *link_type;
+  if (!find_link_type(format.link_type())) {
+    return fail(ErrorKind::runtime, unsupported(name_, format.link_type()));
+  }
+  format_ = format;
   return {};
 }
 
 Result<bool> CaptureFile::next(CaptureRecord& out) {
-  pcap_pkthdr* header = nullptr;
-  const u_char* data = nullptr;
-  const int result = pcap_next_ex(pcap_.get(), &header, &data);
-  if (result == 1) {
+  const FormatResult result =
+      std::visit([&](auto& format) { return format.next(*stream_, buffer_, out); }, format_);
+  if (result.kind == FormatResult::Kind::record) {
     ++packets_;
-    out.bytes = ByteSpan(data, header->caplen);
-    out.time = to_timestamp(header->ts);
-    out.original_length = std::max(header->len, header->caplen);
-    out.link_type = link_type_;
+    decodable_ += find_link_type(out.link_type) ? 1 : 0;
+    latest_link_type_ = out.link_type;
     return true;
   }
-  if (result == PCAP_ERROR_BREAK || contains(pcap_geterr(pcap_.get()), std::strerror(EINTR))) {
-    return false;
+  if (result.kind == FormatResult::Kind::end) {
+    return at_end();
   }
-  return tl::unexpected<Error>(describe_read_error());
+  const std::string after = " after packet " + std::to_string(packets_);
+  if (result.kind == FormatResult::Kind::truncated) {
+    return fail(ErrorKind::runtime,
+                "capture " + name_ + " is truncated: it ends in the middle of a record" + after);
+  }
+  return fail(ErrorKind::runtime, "capture " + name_ + " is damaged" + after + ": " + result.why);
 }
 
-Error CaptureFile::describe_read_error() const {
-  const std::string_view reason(pcap_geterr(pcap_.get()));
-  const std::string after = " after packet " + std::to_string(packets_);
-  std::string message = "capture " + name_;
-  if (contains(reason, "truncated")) {
-    message += " is truncated: it ends in the middle of a record" + after;
-  } else if (contains(reason, "different from the type of the first interface")) {
-    message += " holds interfaces of different link types, which cannot be read together (" +
-               std::string(reason) + ")" + after +
-               "; split it by interface, for example with tshark -Y 'frame.interface_id == 0' -w";
-  } else {
-    message += " is damaged" + after + ": " + std::string(reason);
+// In pcapng each interface has its link type: packets of one nobody knows are counted, but a file
+// that has no others was not inspected at all.
+Result<bool> CaptureFile::at_end() const {
+  if (packets_ > 0 && decodable_ == 0) {
+    return fail(ErrorKind::runtime, unsupported(name_, latest_link_type_));
   }
-  return Error{ErrorKind::runtime, std::move(message), {}};
+  return false;
 }
 
 }  // namespace imds::port

@@ -1,14 +1,15 @@
-// One capture file read through libpcap. Private to the room.
+// One capture file, whatever its format. Private to the room.
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <string>
-
-#include <pcap/pcap.h>
+#include <variant>
+#include <vector>
 
 #include "base/result.h"
+#include "capture_format.h"
+#include "capture_stream.h"
 #include "port/capture.h"
 
 namespace imds::port {
@@ -24,30 +25,23 @@ class CaptureFile {
   [[nodiscard]] Result<bool> next(CaptureRecord& out);
 
   // 0 when it is not a regular file.
-  [[nodiscard]] std::uint64_t size() const { return size_; }
-  [[nodiscard]] bool reopenable() const { return regular_; }
+  [[nodiscard]] std::uint64_t size() const { return stream_->size(); }
+  [[nodiscard]] bool reopenable() const { return stream_->regular(); }
 
  private:
-  struct PcapClose {
-    void operator()(pcap_t* p) const { pcap_close(p); }
-  };
-  struct FileClose {
-    void operator()(std::FILE* f) const { std::fclose(f); }
-  };
   CaptureFile() = default;
 
-  [[nodiscard]] Status open_stream(const std::string& path, std::size_t buffer_bytes);
-  [[nodiscard]] Status open_pcap();
-  [[nodiscard]] Error describe_read_error() const;
+  [[nodiscard]] Status read_file_header();
+  [[nodiscard]] Status read_pcap_header(PcapFormat format);
+  [[nodiscard]] Result<bool> at_end() const;
 
-  std::string name_;                // for messages: the path in quotes, or "standard input"
-  std::unique_ptr<char[]> buffer_;  // of the stream; outlives it
-  std::unique_ptr<std::FILE, FileClose> stream_;  // until pcap_ owns it
-  std::unique_ptr<pcap_t, PcapClose> pcap_;
-  std::uint64_t size_ = 0;
+  std::string name_;  // for messages: the path in quotes, or "standard input"
+  std::unique_ptr<CaptureStream> stream_;
+  std::variant<PcapFormat, PcapngFormat> format_;
+  std::vector<std::uint8_t> buffer_;  // what `out` of next() views into
   std::uint64_t packets_ = 0;
-  std::uint16_t link_type_ = 0;
-  bool regular_ = false;
+  std::uint64_t decodable_ = 0;  // packets of link types the decoder knows
+  std::uint16_t latest_link_type_ = 0;
 };
 
 }  // namespace imds::port

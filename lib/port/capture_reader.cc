@@ -20,10 +20,19 @@ constexpr std::size_t kBigBuffer = 1 << 20;
 constexpr std::size_t kSmallBuffer = 64 << 10;
 constexpr std::size_t kBigBufferFiles = 16;
 
+// A path of the command line, or a file of a folder given there.
+struct Found {
+  std::string path;
+  bool in_folder = false;
+};
+
 constexpr std::uint64_t kRecordOverhead = 16;  // pcap's record header; pcapng's is a little more
 
 bool has_capture_suffix(const std::filesystem::path& path) {
   const std::string suffix = path.extension().string();
+  if (iequals(suffix, ".gz")) {
+    return has_capture_suffix(path.stem());
+  }
   return iequals(suffix, ".pcap") || iequals(suffix, ".pcapng") || iequals(suffix, ".cap");
 }
 
@@ -42,8 +51,8 @@ Result<std::vector<std::string>> files_in_folder(const std::string& folder) {
   }
   if (files.empty()) {
     return fail(ErrorKind::runtime, "folder '" + folder +
-                                        "' holds no capture (*.pcap, *.pcapng or *.cap; folders "
-                                        "inside it are not searched)");
+                                        "' holds no capture (*.pcap, *.pcapng or *.cap, also "
+                                        "with .gz; folders inside it are not searched)");
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -51,8 +60,8 @@ Result<std::vector<std::string>> files_in_folder(const std::string& folder) {
 
 // Files in the order given; folders replaced by what they hold. The same file twice would show
 // every packet twice, so it is refused.
-Result<std::vector<std::string>> expand(const std::vector<std::string>& paths) {
-  std::vector<std::string> files;
+Result<std::vector<Found>> expand(const std::vector<std::string>& paths) {
+  std::vector<Found> files;
   for (const std::string& path : paths) {
     std::error_code ignored;
     if (path != "-" && std::filesystem::is_directory(path, ignored)) {
@@ -60,14 +69,17 @@ Result<std::vector<std::string>> expand(const std::vector<std::string>& paths) {
       if (!found) {
         return pass_on(found);
       }
-      files.insert(files.end(), found->begin(), found->end());
+      for (std::string& file : *found) {
+        files.push_back({std::move(file), true});
+      }
     } else {
-      files.push_back(path);
+      files.push_back({path, false});
     }
   }
   std::set<std::pair<dev_t, ino_t>> seen;
   bool stdin_seen = false;
-  for (const std::string& file : files) {
+  for (const Found& found : files) {
+    const std::string& file = found.path;
     struct stat info = {};
     bool twice = false;
     if (file == "-") {
@@ -219,9 +231,14 @@ Result<std::unique_ptr<CaptureReader>> CaptureReader::open(const std::vector<std
   impl->inputs.resize(files->size());
   bool total_known = true;
   for (std::size_t i = 0; i < files->size(); ++i) {
-    impl->inputs[i].path = (*files)[i];
+    impl->inputs[i].path = (*files)[i].path;
     if (Status s = impl->probe(i); !s) {
-      return pass_on(s);
+      if (!(*files)[i].in_folder) {
+        return pass_on(s);
+      }
+      impl->errors.push_back(s.error());  // one bad file does not keep a folder from being read
+      impl->finish(impl->inputs[i]);
+      continue;
     }
     impl->bytes_total += impl->inputs[i].size;
     total_known = total_known && impl->inputs[i].size != 0;

@@ -4,7 +4,8 @@
 //
 //   sample.pcapng     designed cases, each with its own client; what must alert and what must not
 //                     is said beside each case and in sample.expected.jsonl
-//   cooked.pcap, cooked2.pcap, raw-ip.pcap, big-endian.pcap, nanoseconds.pcap
+//   cooked.pcap, cooked2.pcap, raw-ip.pcap, loopback.pcap, ppp.pcap, wlan.pcap, big-endian.pcap,
+//   nanoseconds.pcap
 //                     one request (connection and HTTP alert) in other link types and file forms
 //   evening/1.pcap, evening/2.pcapng
 //                     two files whose packets interleave in time
@@ -308,7 +309,15 @@ void write_link_types(const std::filesystem::path& folder) {
   write_relinked(folder / "cooked2.pcap", 276,
                  {0x08, 0x00, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0});
   write_relinked(folder / "raw-ip.pcap", 101, {});
-  write_relinked(folder / "link-type.pcap", 127, {0, 0, 8, 0, 0, 0, 0, 0});  // radiotap
+  write_relinked(folder / "loopback.pcap", 0, {2, 0, 0, 0});
+  write_relinked(folder / "ppp.pcap", 9, {0xff, 0x03, 0x00, 0x21});
+  write_relinked(folder / "wlan.pcap", 127,
+                 {0,    0,    8, 0, 0, 0, 0,    0,                      // radiotap
+                  0x08, 0x01, 0, 0,                                     // data to the access point
+                  2,    0,    0, 0, 0, 9, 2,    0,   0, 0, 0, 1, 2, 0,  // addresses
+                  0,    0,    0, 2, 0, 0,                               //
+                  0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x00});                 // SNAP
+  write_relinked(folder / "link-type.pcap", 220, Bytes(64, 0));         // USB
 }
 
 void write_file_forms(const std::filesystem::path& folder) {

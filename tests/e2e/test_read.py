@@ -1,6 +1,7 @@
 """imds-inspector --read: captures in, alerts out; no privileges needed."""
 
 import base64
+import gzip
 import hashlib
 import ipaddress
 import json
@@ -119,7 +120,8 @@ def test_times_are_those_of_the_capture():
 
 @pytest.mark.parametrize(
     "name",
-    ["cooked.pcap", "cooked2.pcap", "raw-ip.pcap", "big-endian.pcap", "nanoseconds.pcap"],
+    ["cooked.pcap", "cooked2.pcap", "raw-ip.pcap", "loopback.pcap", "ppp.pcap", "wlan.pcap",
+     "big-endian.pcap", "nanoseconds.pcap"],
 )
 def test_every_link_type_and_file_form_gives_the_same_two_alerts(samples, name):
     alerts = alerts_of(read_captures(samples / name))
@@ -127,6 +129,14 @@ def test_every_link_type_and_file_form_gives_the_same_two_alerts(samples, name):
     assert all(alert["source"]["ip"] == "10.4.0.1" for alert in alerts)
     assert all(alert["destination"]["ip"] == harness.IMDS4 for alert in alerts)
     assert field(alerts[1], "user_agent.original") == "sample/1.0"
+
+
+def test_gzip_is_unpacked(samples, tmp_path):
+    packed = tmp_path / "packed.pcap.gz"
+    packed.write_bytes(gzip.compress((samples / "raw-ip.pcap").read_bytes()))
+    for path in (packed, tmp_path):
+        alerts = alerts_of(read_captures(path))
+        assert [alert["imds"]["event"] for alert in alerts] == ["connection", "http_request"]
 
 
 def test_a_head_the_capture_cut_is_judged_by_what_is_there(samples):

@@ -11,8 +11,8 @@ TEST(LinkTypes, AreFoundByTheirNumberInFiles) {
   EXPECT_EQ(find_link_type(276), LinkType::linux_sll2);
 }
 
-TEST(LinkTypes, OldNumbersOfRawIpAreRawIp) {
-  for (const std::uint32_t number : {12u, 14u, 101u}) {
+TEST(LinkTypes, EveryNumberOfRawIpIsRawIp) {
+  for (const std::uint32_t number : {12u, 14u, 101u, 228u, 229u}) {
     EXPECT_EQ(find_link_type(number), LinkType::raw_ip) << number;
   }
 }

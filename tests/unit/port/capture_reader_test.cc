@@ -118,11 +118,11 @@ TEST(CaptureReader, NamesLinkTypesOneWay) {
   }
 }
 
-TEST(CaptureReader, RefusesOtherLinkTypesByName) {
+TEST(CaptureReader, RefusesOtherLinkTypes) {
   const TempFolder folder;
-  write_capture(folder.file("wifi.pcap"), {0}, {.link_type = 105});
-  EXPECT_THAT(open_error({folder.file("wifi.pcap")}),
-              AllOf(HasSubstr("wifi.pcap"), HasSubstr("IEEE802_11 (105)"), HasSubstr("Ethernet")));
+  write_capture(folder.file("usb.pcap"), {0}, {.link_type = 220});
+  EXPECT_THAT(open_error({folder.file("usb.pcap")}),
+              AllOf(HasSubstr("usb.pcap"), HasSubstr("link type 220"), HasSubstr("Ethernet")));
 }
 
 TEST(CaptureReader, TellsCutRecords) {
@@ -269,20 +269,6 @@ TEST(CaptureReader, DamagedLengthEndsTheFileWithAnError) {
   EXPECT_THAT(read.errors[0], AllOf(HasSubstr("damaged"), HasSubstr("after packet 1")));
 }
 
-// A pcapng interface block that names another link type than the file's first.
-TEST(CaptureReader, MixedLinkTypesInOnePcapngAreToldWithAWayOut) {
-  const TempFolder folder;
-  const std::string path = folder.file("mixed.pcapng");
-  PcapWriter writer(path, {.format = CaptureFormat::pcapng});
-  writer.write(Timestamp{kStart}, frame("good"));
-  writer.write_raw({1, 0, 0, 0, 20, 0, 0, 0, 101, 0, 0, 0, 0, 0, 4, 0, 20, 0, 0, 0});
-  writer.flush();
-  const Read read = read_all({path});
-  EXPECT_EQ(read.times.size(), 1u);
-  ASSERT_EQ(read.errors.size(), 1u);
-  EXPECT_THAT(read.errors[0], AllOf(HasSubstr("different link types"), HasSubstr("split")));
-}
-
 TEST(CaptureReader, HostileTimesDoNotOverflow) {
   const TempFolder folder;
   const std::string path = folder.file("future.pcapng");
@@ -312,12 +298,6 @@ TEST(CaptureReader, SaysWhatIsWrongWithAPath) {
     damage.write("text", 4);
   }
   EXPECT_THAT(open_error({folder.file("magic.pcap")}), HasSubstr("neither pcap nor pcapng"));
-
-  {
-    std::ofstream zipped(folder.file("z.pcap"), std::ios::binary);
-    zipped.write("\x1f\x8b\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 25);
-  }
-  EXPECT_THAT(open_error({folder.file("z.pcap")}), AllOf(HasSubstr("gzip"), HasSubstr("zcat")));
 
   write_capture(folder.file("short.pcap"), {});
   std::filesystem::resize_file(folder.file("short.pcap"), 10);

@@ -1,12 +1,18 @@
-// Capture files as a packet source: pcap and pcapng, microsecond and nanosecond, read with libpcap.
+// Capture files as a packet source: pcap and pcapng in all their forms, gzip-compressed or not.
 //
 // Several files are merged by timestamp. Each file is taken to be in time order itself (packets
 // inside one file are never reordered). Files are opened at the time their first packet is due, so
 // a long series of rotated files needs one descriptor; more than kMaxOpenCaptures overlapping in
 // time is an error.
 //
-// Link types: Ethernet, Linux cooked v1 and v2, raw IP (LINKTYPE_RAW, IPV4, IPV6 and the BSD
-// values). A file with another one is refused when opened, by name.
+// pcap: micro- and nanoseconds, either byte order, any snap length, the record header of
+// Kuznetzov's patch. pcapng: any number of sections and interfaces, each with its link type and
+// time unit; a packet without a time has that of the one before it. A record of more than 256 KiB
+// is damage.
+//
+// Link types: those of base/link_type.h. A pcap file with another one is refused when opened; in
+// pcapng, where each interface has its own, such packets are delivered with the number they have,
+// and a file that holds no others ends with an error.
 #pragma once
 
 #include <cstdint>
@@ -47,9 +53,11 @@ struct CaptureProgress {
 // thread.
 class CaptureReader {
  public:
-  // Paths are files, folders (their *.pcap, *.pcapng, *.cap files, sorted by name, not deeper; an
-  // empty one is an error) and "-" for standard input, once. Opens every file, checks its format
-  // and link type and reads its first packet's time. Errors are of kind runtime and name the file.
+  // Paths are files, folders (their *.pcap, *.pcapng and *.cap files, also with .gz, sorted by
+  // name, not deeper; an empty one is an error) and "-" for standard input, once. Opens every file,
+  // checks its format and link type and reads its first packet's time. Errors are of kind runtime
+  // and name the file; a bad file that a folder holds is kept for errors() instead, and the others
+  // are read.
   [[nodiscard]] static Result<std::unique_ptr<CaptureReader>> open(
       const std::vector<std::string>& paths);
   ~CaptureReader();
@@ -63,7 +71,8 @@ class CaptureReader {
   // Some input is a pipe, whose next packet may be long in coming.
   [[nodiscard]] bool is_stream() const;
 
-  // One per damaged file, naming file and packet; complete once next() has returned nullptr.
+  // One per unreadable or damaged file, naming file and packet; complete once next() has returned
+  // nullptr.
   [[nodiscard]] const std::vector<Error>& errors() const;
   [[nodiscard]] CaptureProgress progress() const;
 
