@@ -41,6 +41,33 @@ Bytes vlan_v4() {
       .payload("query")
       .build();
 }
+Bytes udp_v4() {
+  return ethernet_v4().udp(40000, 53).payload("query").pad_to(60).build();
+}
+PacketBuilder in_vxlan(PacketBuilder outer) {
+  return outer.ipv4("192.0.2.1", "192.0.2.2")
+      .udp(50000, 4789)
+      .tunnel(support::vxlan(42))
+      .ethernet();
+}
+Bytes vxlan_v4() {
+  return in_vxlan(PacketBuilder().ethernet())
+      .ipv4("10.0.0.1", "169.254.169.254")
+      .tcp(40000, 443)
+      .tcp_options(kTimestampOption)
+      .payload(std::string(900, 'x'))
+      .build();
+}
+Bytes gre_in_vxlan_v4() {
+  return in_vxlan(PacketBuilder().ethernet())
+      .ipv4("172.16.0.1", "172.16.0.2")
+      .tunnel(support::gre())
+      .ipv4("10.0.0.1", "169.254.169.254")
+      .tcp(40000, 443)
+      .tcp_options(kTimestampOption)
+      .payload(std::string(900, 'x'))
+      .build();
+}
 Bytes tcp_v6() {
   return PacketBuilder()
       .ethernet()
@@ -113,7 +140,10 @@ void cold(benchmark::State& state, Bytes (*frame)()) {
 BENCHMARK_CAPTURE(hot, small_v4, small_v4);
 BENCHMARK_CAPTURE(hot, tcp_v4, tcp_v4);
 BENCHMARK_CAPTURE(hot, tcp_v6, tcp_v6);
+BENCHMARK_CAPTURE(hot, udp_v4, udp_v4);
 BENCHMARK_CAPTURE(hot, vlan_v4, vlan_v4);
+BENCHMARK_CAPTURE(hot, vxlan_v4, vxlan_v4);
+BENCHMARK_CAPTURE(hot, gre_in_vxlan_v4, gre_in_vxlan_v4);
 BENCHMARK_CAPTURE(hot, extensions_v6, extensions_v6);
 BENCHMARK_CAPTURE(cold, small_v4, small_v4);
 BENCHMARK_CAPTURE(cold, tcp_v4, tcp_v4);
