@@ -25,6 +25,7 @@ build=(
   libyaml-cpp-dev nlohmann-json3-dev              # configuration and rules in, alerts out
   libspdlog-dev prometheus-cpp-dev                # logs, metrics
   libexpected-dev libssl-dev zlib1g-dev libnuma-dev
+  libnghttp2-dev                                  # HTTP/2 header compression
   libgtest-dev libgmock-dev libbenchmark-dev      # tests and benchmarks are part of the build
 )
 run=(
@@ -34,6 +35,7 @@ run=(
 tests=(
   iproute2 ethtool procps iputils-ping tcpdump    # the lab of network namespaces
   awscli python3-botocore                         # real clients of the metadata service
+  nghttp2-client nghttp2-server                   # real peers that speak HTTP/2
   prometheus                                      # a real scraper, and promtool
   dpdk-dev                                        # dpdk-testpmd, the other end of a memif
   python3 python3-pytest python3-pytest-timeout python3-yaml

@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "http/http2_frames.h"
 #include "text.h"
 
 namespace imds::http {
@@ -118,7 +119,7 @@ Probe starts_like_response(ByteSpan first_bytes) {
 }
 
 Probe starts_like_http2(ByteSpan first_bytes) {
-  constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n";
+  constexpr std::string_view kPreface = kHttp2Preface;
   const std::string_view text = as_text(first_bytes);
   const std::size_t common = std::min(text.size(), kPreface.size());
   if (text.substr(0, common) != kPreface.substr(0, common)) {

@@ -87,6 +87,8 @@ TEST(ProbeResponse, StatusLines) {
 TEST(ProbeHttp2, Preface) {
   EXPECT_EQ(http2("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Probe::yes);
   EXPECT_EQ(http2("PRI * HT"), Probe::need_more);
+  EXPECT_EQ(http2("PRI * HTTP/2.0\r\n\r\nSM\r\n\r"), Probe::need_more);
+  EXPECT_EQ(http2("PRI * HTTP/2.0\r\nHost: a\r\n\r\n"), Probe::no);
   EXPECT_EQ(http2("PRI * HTTP/1.1\r\n"), Probe::no);
   EXPECT_EQ(http2("GET /"), Probe::no);
 }

@@ -31,7 +31,7 @@ inline constexpr std::size_t kMaxLeadingBlank = 64;
 // The same for a status line: after leading CR/LF, "HTTP/" and a digit.
 [[nodiscard]] Probe starts_like_response(ByteSpan first_bytes);
 
-// The HTTP/2 client connection preface ("PRI * HTTP/2.0", RFC 9113, 3.4). Checked before
+// The whole HTTP/2 client connection preface (RFC 9113, 3.4). Checked before
 // starts_like_request(), which it also satisfies.
 [[nodiscard]] Probe starts_like_http2(ByteSpan first_bytes);
 
