@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "detect/inspector.h"
+#include "http/http2_frames.h"
 #include "http/probe.h"
 #include "http/sketch.h"
 
@@ -34,6 +35,11 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
     counters_.segments_reprobed.add();
     restart_probe(stream, true);
   }
+  const bool undecided = stream.phase == Phase::opaque || stream.phase == Phase::probe;
+  if (undecided && stream.strict && !step.flow.http2 && http::may_be_http2_frame(segment) &&
+      http::looks_like_http2_frames(segment)) {
+    note_http2_mid_stream(step);
+  }
   // The side reads a segment once, from where its request begins to the segment's end.
   bool side_has_read = false;
   if (stream.side_active && stream.phase != Phase::http_body) {
@@ -61,6 +67,9 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
         }
         break;
       }
+      case Phase::http2:
+        bytes = consume_http2(step, bytes);
+        break;
       case Phase::opaque:
         scan_raw(step, bytes);
         bytes = {};
@@ -86,9 +95,9 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
   const http::Probe response = http::starts_like_response(first);
   const http::Probe request = http::starts_like_request(first);
   if (http2 == http::Probe::yes) {
-    counters_.http2_prefaces.add();
-    become_opaque(step, bytes);
-    return {};
+    const std::size_t kept = stream.head.buffer.size();
+    begin_http2(step);
+    return bytes.subspan(http::kHttp2Preface.size() - kept);
   }
   if (response == http::Probe::yes) {
     // A server's answer is not an unknown protocol; a client that sends one speaks such.

@@ -38,8 +38,9 @@ Result<std::unique_ptr<Inspector>> Inspector::create(Options options,
     return std::unique_ptr<Inspector>(
         new Inspector(std::move(options), std::move(*evaluator), suppressions, findings));
   } catch (const std::bad_alloc&) {
-    return fail(ErrorKind::environment,
-                "not enough memory for a worker's buffers: lower inspect.arena_mib");
+    return fail(
+        ErrorKind::environment,
+        "not enough memory for a worker's buffers: lower inspect.arena_mib or inspect.http2_mib");
   }
 }
 
@@ -50,6 +51,7 @@ Inspector::Inspector(Options options, rules::Evaluator evaluator,
       suppressions_(suppressions),
       findings_(findings),
       arena_(options_.arena),
+      http2_(options_.http2_bytes),
       counters_(suppressions.size(), options_.ports),
       parses_every_head_(evaluator_.rules().parses_every_head()),
       raw_overlap_(evaluator_.rules().longest_raw_literal() > 0
@@ -193,6 +195,7 @@ void Inspector::end_flow(FlowState& state) {
     }
     release(stream);
     held_.release(state.held[d]);
+    http2_.close(stream);
   }
 }
 

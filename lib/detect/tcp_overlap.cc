@@ -199,6 +199,11 @@ void Inspector::conflict(const Step& step, std::uint32_t begin, ByteSpan deliver
   }
   const bool goes_on = base_begin + static_cast<std::uint32_t>(base.size()) == expected_;
   read_again(step, ByteSpan(overlay, base.size()), ByteSpan(original, compare), goes_on);
+  if (stream.phase == Phase::http2) {
+    // Its compression would have to be followed in both readings from here on.
+    end_http2_block(step);
+    blind_http2(step, Http2Blind::conflict);
+  }
 }
 
 // Bytes at a place that was passed over, or whose first copy is not known: read by themselves, with

@@ -272,6 +272,8 @@ void Inspector::pass_hole(const Step& step, std::uint32_t bytes) {
   stream.hole_end = stream.hole_begin + bytes;
   if (stream.phase == Phase::http_body) {
     (void)stream.body.pass_gap(bytes);
+  } else if (stream.phase == Phase::http2) {
+    pass_http2_gap(step, true, bytes);
   }
   stream.cursor.pass(bytes);
 }
@@ -331,6 +333,9 @@ void Inspector::after_gap(const Step& step, bool countable, std::uint64_t missin
     case Phase::probe:
       restart_probe(stream, true);
       break;
+    case Phase::http2:
+      pass_http2_gap(step, countable, missing);
+      break;
     case Phase::opaque:
       arena_.release(stream.head.buffer);  // the raw scan's overlap: what follows does not
       break;
@@ -340,6 +345,8 @@ void Inspector::after_gap(const Step& step, bool countable, std::uint64_t missin
 void Inspector::judge_unfinished(const Step& step) {
   if (step.stream.phase == Phase::http_head && !step.stream.end_judged) {
     flush(step);
+  } else if (step.stream.phase == Phase::http2) {
+    end_http2_stream(step);
   }
   flush_side(step);
 }

@@ -148,6 +148,7 @@ class Bench {
     return out;
   }
 
+  [[nodiscard]] const Inspector& inspector() const { return *inspector_; }
   [[nodiscard]] const Counters& counters() const { return inspector_->counters(); }
   [[nodiscard]] const flow::Arena& arena() const { return inspector_->arena(); }
   [[nodiscard]] const flow::HeldSegments& held() const { return inspector_->held_segments(); }

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/counter.h"
+#include "detect/http2_connections.h"
 #include "event/event.h"
 
 namespace imds::detect {
@@ -20,8 +21,13 @@ struct Counters {
   Counter http_heads_incomplete;  // judged before their end: connection over, gap, or too long
   Counter http_heads_unparsable;  // began like a request and was none
   Counter http_heads_abandoned;   // unfinished when their flow ended; among the incomplete
-  Counter http2_prefaces;         // HTTP/2 connections, which are not looked into yet
-  Counter segments_reprobed;      // first bytes of a skipped segment looked like a request
+  Counter http2_prefaces;         // HTTP/2 connections whose beginning was seen
+  Counter http2_header_blocks;    // decompressed; requests among them count as parsed heads, too
+  Counter http2_blocks_cut;       // decompressed to more than is looked at
+  // Connections whose requests can no longer be read, by Http2Blind; those given up for others are
+  // counted by Http2Connections.
+  std::array<Counter, kHttp2BlindCount> http2_blind;
+  Counter segments_reprobed;  // first bytes of a skipped segment looked like a request
 
   Counter stream_gaps;
   Counter stream_gap_bytes;

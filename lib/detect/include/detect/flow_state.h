@@ -23,6 +23,7 @@ enum class Phase : std::uint8_t {
   probe,      // deciding from the first bytes
   http_head,  // inside a request head
   http_body,  // inside a body, which is skipped
+  http2,      // the client's side of an HTTP/2 connection
   opaque,     // not HTTP, or HTTP no more: only the first bytes of each segment are compared
 };
 
@@ -33,8 +34,10 @@ struct HeadCollector {
 };
 
 struct DirectionState {
+  static constexpr std::uint32_t kNoHttp2Slot = 0xffffffff;
+
   flow::StreamCursor cursor;
-  HeadCollector head;  // also holds the bytes of an undecided probe
+  HeadCollector head;  // also holds the bytes of an undecided probe, or a split header block
   HeadCollector side;  // a request found where a body was announced
   http::BodySkipper body;
   std::uint32_t raw_scanned = 0;  // bytes given to the raw scan so far
@@ -43,6 +46,8 @@ struct DirectionState {
   // Sequence numbers of the last hole that was passed without waiting; empty if equal.
   std::uint32_t hole_begin = 0;
   std::uint32_t hole_end = 0;
+  std::uint32_t http2_slot = kNoHttp2Slot;  // in Http2Connections
+  std::uint32_t http2_skippable = 0;        // of the frame under way, as its walker says
   Phase phase = Phase::probe;
   bool seen = false;         // a packet was seen in this direction
   bool side_active = false;  // `side` is collecting
@@ -57,6 +62,8 @@ struct DirectionState {
     switch (phase) {
       case Phase::http_body:
         return side_active || to > body.skippable();
+      case Phase::http2:
+        return side_active || to > http2_skippable;
       case Phase::opaque:
         return side_active || !raw_done;
       default:
@@ -64,7 +71,10 @@ struct DirectionState {
     }
   }
   // A head is being collected.
-  [[nodiscard]] bool is_unfinished() const { return phase == Phase::http_head || side_active; }
+  [[nodiscard]] bool is_unfinished() const {
+    return phase == Phase::http_head || side_active ||
+           (phase == Phase::http2 && !head.buffer.empty());
+  }
 };
 
 // What told client from server: a later, stronger evidence corrects a weaker one.
@@ -127,6 +137,8 @@ struct FlowState {
   bool saw_payload = false;
   bool judged = false;  // counted for the one-sided share
   bool is_test = false;
+  bool http2 = false;           // HTTP/2 was recognised
+  bool http2_reported = false;  // http2_mid_stream was raised
   LastPacket last;
 
   [[nodiscard]] bool has_unfinished_head() const {

@@ -26,6 +26,7 @@
 #include "classify/suppression.h"
 #include "detect/counters.h"
 #include "detect/flow_state.h"
+#include "detect/http2_connections.h"
 #include "detect/tunnel_memory.h"
 #include "event/event.h"
 #include "event/finding.h"
@@ -49,6 +50,7 @@ struct Options {
   flow::Arena::Options arena;
   flow::HeldSegments::Options reorder;  // segments that wait for those in front of them
   std::uint32_t history_mib = 8;        // heads just delivered, to compare repetitions with; ≥ 1
+  std::size_t http2_bytes = std::size_t{16} << 20;  // for Http2Connections
   // Offline the same thread drains the ring: called when it is full; true if there is room now.
   bool (*make_room)(void* context) = nullptr;
   void* make_room_context = nullptr;
@@ -128,6 +130,8 @@ class alignas(kCacheLine) Inspector {
   }
   [[nodiscard]] const flow::Arena& arena() const { return arena_; }
   [[nodiscard]] const flow::HeldSegments& held_segments() const { return held_; }
+  [[nodiscard]] const Http2Connections& http2() const { return http2_; }
+  [[nodiscard]] std::uint64_t http2_blind(Http2Blind reason) const;
 
  private:
   struct Passing;  // loose_scan.cc
@@ -202,6 +206,20 @@ class alignas(kCacheLine) Inspector {
   [[nodiscard]] std::uint64_t arena_share(const Step& step) const;
   [[nodiscard]] ByteSpan joined(const HeadCollector& collector, ByteSpan bytes);
 
+  // http2_stream.cc: one direction of an HTTP/2 connection.
+  void begin_http2(const Step& step);
+  [[nodiscard]] ByteSpan consume_http2(const Step& step, ByteSpan bytes);
+  [[nodiscard]] bool take_http2_piece(const Step& step, Http2Connection& connection,
+                                      const http::Http2Piece& piece);
+  http::Http2Inflated judge_http2_block(const Step& step, Http2Connection& connection,
+                                        ByteSpan bytes, bool whole);
+  void inspect_http2_request(const Step& step, const http::Http2HeaderBlock& block);
+  void end_http2_block(const Step& step);
+  void pass_http2_gap(const Step& step, bool countable, std::uint64_t missing);
+  void end_http2_stream(const Step& step);
+  void blind_http2(const Step& step, Http2Blind reason);
+  void note_http2_mid_stream(const Step& step);
+
   // raw_scan.cc: streams that are not HTTP.
   void scan_raw(const Step& step, ByteSpan bytes);
   void judge_raw(const Step& step, ByteSpan bytes);
@@ -221,6 +239,7 @@ class alignas(kCacheLine) Inspector {
   FindingRing& findings_;
   flow::Arena arena_;
   TunnelMemory tunnels_;
+  Http2Connections http2_;
   Counters counters_;
   bool parses_every_head_;
   std::size_t raw_overlap_;  // bytes of one piece that are scanned again with the next
