@@ -69,6 +69,7 @@ pipeline::Options worker_options(const Settings& settings, const EngineOptions& 
   options.inspector.head_bytes_max = config.inspect.head_bytes_max;
   options.inspector.raw_scan_bytes = config.inspect.raw_scan_bytes;
   options.inspector.arena = arena_options(config.inspect.arena_mib);
+  options.inspector.http2_bytes = std::size_t{config.inspect.http2_mib} << 20;
   return options;
 }
 

@@ -139,6 +139,22 @@ void add_flows(Samples& samples, const std::string& worker, const pipeline::Work
   samples.add(Family::flows_evicted_total, {worker, "active"}, as_double(flows.evicted_active));
 }
 
+void add_http2(Samples& samples, const std::string& worker, const detect::Inspector& inspector) {
+  const detect::Counters& d = inspector.counters();
+  const detect::Http2Connections::Counters& connections = inspector.http2().counters();
+  samples.add(Family::http2_connections_total, {worker}, as_double(d.http2_prefaces));
+  samples.add(Family::http2_header_blocks_total, {worker}, as_double(d.http2_header_blocks));
+  samples.add(Family::http2_header_blocks_cut_total, {worker}, as_double(d.http2_blocks_cut));
+  for (std::size_t i = 0; i < detect::kHttp2BlindCount; ++i) {
+    const auto reason = static_cast<detect::Http2Blind>(i);
+    samples.add(Family::http2_blind_connections_total, {worker, std::string(name(reason))},
+                static_cast<double>(inspector.http2_blind(reason)));
+  }
+  samples.add(Family::http2_followed_connections, {worker}, as_double(connections.open));
+  samples.add(Family::http2_memory_capacity_bytes, {worker}, as_double(connections.bytes_capacity));
+  samples.add(Family::http2_memory_used_bytes, {worker}, as_double(connections.bytes_in_use));
+}
+
 void add_inspection(Samples& samples, const std::string& worker, const pipeline::Worker& w) {
   const detect::Counters& d = w.inspector().counters();
   const rules::EvaluatorCounters& r = w.inspector().rule_counters();
@@ -157,7 +173,7 @@ void add_inspection(Samples& samples, const std::string& worker, const pipeline:
   for (const auto& [kind, counter] : anomalies) {
     samples.add(Family::http_head_anomalies_total, {worker, kind}, as_double(*counter));
   }
-  samples.add(Family::http2_connections_total, {worker}, as_double(d.http2_prefaces));
+  add_http2(samples, worker, w.inspector());
   samples.add(Family::segments_reprobed_total, {worker}, as_double(d.segments_reprobed));
   samples.add(Family::rule_evaluations_total, {worker}, as_double(r.events));
   samples.add(Family::rule_hits_cut_total, {worker}, as_double(d.rule_hits_cut));

@@ -169,6 +169,7 @@ void read_inspect(Section& s, Inspect& inspect) {
   s.integer("head_bytes_max", inspect.head_bytes_max, 1024, 65536);
   s.integer("raw_scan_bytes", inspect.raw_scan_bytes, 0, 65536);
   s.integer("arena_mib", inspect.arena_mib, 1, 16384);
+  s.integer("http2_mib", inspect.http2_mib, 1, 16384);
 }
 
 // Permission bits in octal, as chmod takes them.
