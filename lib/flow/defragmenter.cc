@@ -118,12 +118,12 @@ std::string_view name(FragmentOutcome outcome) {
   return kNames[static_cast<std::size_t>(outcome)];
 }
 
-Added Defragmenter::add(const packet::PacketView& fragment, Seconds now, bool of_interest,
-                        unsigned depth, ReadingBuffers& buffers) {
+Added Defragmenter::add(const packet::PacketView& fragment, const FragmentContext& context,
+                        ReadingBuffers& buffers) {
   Added added;
-  added.outcome = check(fragment, depth);
+  added.outcome = check(fragment, context.depth);
   if (!is_refused(added.outcome)) {
-    Entry& entry = entry_for(fragment, now, of_interest, depth);
+    Entry& entry = entry_for(fragment, context);
     const bool disagreed = entry.state.conflict;
     added.outcome = keep(entry, fragment);
     Datagram& datagram = entry.state;
@@ -133,7 +133,7 @@ Added Defragmenter::add(const packet::PacketView& fragment, Seconds now, bool of
     // A complete datagram's identification may soon be used again (RFC 6864), which is no attempt
     // to deceive.
     if (datagram.conflict && !datagram.overlap_reported &&
-        (datagram.list != Datagram::kDone || of_interest)) {
+        (datagram.list != Datagram::kDone || context.of_interest)) {
       datagram.overlap_reported = true;
       added.overlap = true;
     }

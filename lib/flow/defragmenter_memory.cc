@@ -70,9 +70,10 @@ void Defragmenter::clear() {
   table_.clear([this](Entry& entry, Removal) { remove(entry, counters_.timed_out); });
 }
 
-Defragmenter::Entry& Defragmenter::entry_for(const packet::PacketView& fragment, Seconds now,
-                                             bool of_interest, unsigned depth) {
-  const Key key = make_fragment_key(fragment, depth);
+Defragmenter::Entry& Defragmenter::entry_for(const packet::PacketView& fragment,
+                                             const FragmentContext& context) {
+  const Seconds now = context.now;
+  const Key key = make_fragment_key(fragment);
   const std::uint64_t hash = table_.hash(key);
   Entry* entry = table_.find(key, hash);
   if (entry != nullptr && entry->idle(now)) {
@@ -82,35 +83,38 @@ Defragmenter::Entry& Defragmenter::entry_for(const packet::PacketView& fragment,
   if (entry == nullptr) {
     // The table would take any of a few; the oldest goes.
     if (table_.counters().live.get() >= table_.capacity()) {
-      (void)evict_one(nullptr, of_interest ? Datagram::kOfInterest : Datagram::kOrdinary);
+      (void)evict_one(nullptr, context.of_interest ? Datagram::kOfInterest : Datagram::kOrdinary);
     }
     entry =
         &table_.insert(key, hash, now, [this](Entry& gone, Removal why) { on_remove(gone, why); });
-    begin(*entry, fragment, of_interest);
+    begin(*entry, fragment, context);
     return *entry;
   }
-  // A complete one whose identification is in use for others by now.
+  // A complete one whose identification is in use for others by now: after many contradictions, or
+  // for fragments found inside it.
   Datagram& datagram = entry->state;
-  if (datagram.list == Datagram::kDone && at_limit(datagram)) {
+  if (datagram.list == Datagram::kDone && (context.depth > 0 || at_limit(datagram))) {
     const Fit how = fit(datagram, fragment.fragment.offset, fragment.payload);
     if (how.adds || how.conflicts) {
       unlink(*entry);
       release_all(datagram);
       datagram = Datagram{};
       entry->last_seen = now;
-      begin(*entry, fragment, of_interest);
+      begin(*entry, fragment, context);
     }
   }
   return *entry;
 }
 
-void Defragmenter::begin(Entry& entry, const packet::PacketView& fragment, bool of_interest) {
+void Defragmenter::begin(Entry& entry, const packet::PacketView& fragment,
+                         const FragmentContext& context) {
   entry.timeout = options_.timeout;
   entry.state.time = fragment.time;
   entry.state.protocol = fragment.protocol;
-  link(entry, of_interest ? Datagram::kOfInterest : Datagram::kOrdinary);
+  entry.state.label = context.label;
+  link(entry, context.of_interest ? Datagram::kOfInterest : Datagram::kOrdinary);
   counters_.waiting.add();
-  if (!of_interest) {
+  if (!context.of_interest) {
     return;
   }
   static_assert(sizeof(packet::PacketView) <= kBlockBytes);
@@ -165,9 +169,9 @@ void Defragmenter::tell_lost(const Entry& entry) {
     return;
   }
   const packet::PacketView view = stand_in(entry);
-  options_.on_lost(options_.on_lost_context, view, gather(entry.state, false));
+  options_.on_lost(options_.on_lost_context, view, gather(entry.state, false), entry.state.label);
   if (entry.state.second != 0) {
-    options_.on_lost(options_.on_lost_context, view, gather(entry.state, true));
+    options_.on_lost(options_.on_lost_context, view, gather(entry.state, true), entry.state.label);
   }
 }
 

@@ -13,8 +13,7 @@ constexpr unsigned kV6Bit = 8;
 constexpr unsigned kVlanCountBit = 9;
 constexpr unsigned kVlanIdBit = 12;
 constexpr unsigned kVlanIdWidth = 12;
-constexpr unsigned kDepthBit = 60;
-static_assert(kVlanIdBit + packet::kMaxVlanTags * kVlanIdWidth <= kDepthBit);
+static_assert(kVlanIdBit + packet::kMaxVlanTags * kVlanIdWidth <= 64);
 
 std::uint64_t pack_vlan(const packet::VlanStack& vlan) {
   const auto count = std::min<std::size_t>(vlan.count, packet::kMaxVlanTags);
@@ -77,7 +76,7 @@ Direction make_key(const packet::PacketView& view, KeyOptions options, Key& key)
   return forward ? Direction::from_lower : Direction::from_higher;
 }
 
-Key make_fragment_key(const packet::PacketView& view, unsigned depth) {
+Key make_fragment_key(const packet::PacketView& view) {
   const bool is_v6 = view.source.is_v6();
   Key key;
   key.lower_address = view.source.bytes;
@@ -86,7 +85,7 @@ Key make_fragment_key(const packet::PacketView& view, unsigned depth) {
   key.higher_port = static_cast<std::uint16_t>(view.fragment.id);
   key.vni = view.vni == 0 && has_stable_tunnel_id(view.tunnel) ? view.tunnel.id : view.vni;
   key.kind = is_v6 ? 1u << kV6Bit : view.protocol;
-  key.kind |= pack_vlan(view.vlan) | std::uint64_t{depth} << kDepthBit;
+  key.kind |= pack_vlan(view.vlan);
   return key;
 }
 

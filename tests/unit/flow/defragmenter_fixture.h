@@ -107,7 +107,8 @@ class Bench {
     packet::PacketView view;
     packet::decode(wire, info, view);
     EXPECT_TRUE(view.is_fragment);
-    const Added added = defragmenter_.add(view, now, of_interest, depth, buffers_);
+    const Added added =
+        defragmenter_.add(view, {now, of_interest, static_cast<std::uint8_t>(depth), 3}, buffers_);
     return {added.outcome, added.overlap, Bytes(added.first.begin(), added.first.end()),
             Bytes(added.second.begin(), added.second.end())};
   }
@@ -121,7 +122,9 @@ class Bench {
  private:
   DefragmenterOptions with_listener(DefragmenterOptions options) {
     options.secret = HashSecret::from_seed(1);
-    options.on_lost = [](void* context, const packet::PacketView& view, ByteSpan bytes) {
+    options.on_lost = [](void* context, const packet::PacketView& view, ByteSpan bytes,
+                         std::uint16_t label) {
+      EXPECT_EQ(label, 3);
       static_cast<Bench*>(context)->lost_.push_back({view, text(bytes)});
     };
     options.on_lost_context = this;

@@ -146,8 +146,17 @@ TEST(Defragmenter, StrangersDoNotMix) {
       bench.add(Wire{.vlan = 6}(8, false, text("end")), false, 0, 0, ethernet).first.empty());
   EXPECT_FALSE(
       bench.add(Wire{.vlan = 5}(8, false, text("end")), false, 0, 0, ethernet).first.empty());
-  bench.add(Wire{.id = 9}(0, true, text("01234567")), false, 0, 0);
-  EXPECT_TRUE(bench.add(Wire{.id = 9}(8, false, text("end")), false, 0, 1).first.empty());
+}
+
+// IPv6 allows fragments in fragments; the two may use one identification.
+TEST(Defragmenter, FragmentsInsideTheirOwnDatagram) {
+  Bench bench;
+  const Wire wire;
+  bench.add(wire(0, true, text("01234567")));
+  EXPECT_FALSE(bench.add(wire(8, false, text("outer"))).first.empty());
+  EXPECT_TRUE(bench.add(wire(0, true, text("abcdefgh")), false, 0, 1).first.empty());
+  EXPECT_EQ(payload(bench.add(wire(8, false, text("inner")), false, 0, 0).first), "abcdefghinner");
+  EXPECT_EQ(bench.counters().conflicting.get(), 0u);
 }
 
 TEST(FragmentKey, TellsNetworksApart) {
@@ -156,18 +165,18 @@ TEST(FragmentKey, TellsNetworksApart) {
   info.link = packet::LinkType::raw_ip;
   const Bytes wire = Wire{}(0, true, text("01234567"));
   packet::decode(wire, info, view);
-  const Key plain = make_fragment_key(view, 0);
+  const Key plain = make_fragment_key(view);
   view.vni = 5;
-  const Key network = make_fragment_key(view, 0);
+  const Key network = make_fragment_key(view);
   EXPECT_FALSE(plain == network);
   view.vni = 0;
   view.tunnel.has_id = true;
   view.tunnel.id = 9;
   view.tunnel.path.count = 1;
   view.tunnel.path.kinds[0] = TunnelKind::gre;
-  EXPECT_FALSE(make_fragment_key(view, 0) == plain);
+  EXPECT_FALSE(make_fragment_key(view) == plain);
   view.tunnel.path.kinds[0] = TunnelKind::mpls;  // labels may differ per packet
-  EXPECT_TRUE(make_fragment_key(view, 0) == plain);
+  EXPECT_TRUE(make_fragment_key(view) == plain);
 }
 
 TEST(Defragmenter, DuplicatesOfACompleteDatagramStartNoOther) {

@@ -81,7 +81,8 @@ struct DefragmenterOptions {
   // `bytes` is what came of it, pieces that are not adjacent parted by a zero byte; where
   // fragments contradicted each other there is a second call with the other reading. Both are
   // valid during the call, which must not call the defragmenter.
-  void (*on_lost)(void* context, const packet::PacketView& fragment, ByteSpan bytes) = nullptr;
+  void (*on_lost)(void* context, const packet::PacketView& fragment, ByteSpan bytes,
+                  std::uint16_t label) = nullptr;
   void* on_lost_context = nullptr;
 };
 
@@ -142,7 +143,8 @@ struct PartialDatagram {
   std::array<std::uint8_t, kShortHeader> head{};  // the header, if it fits
   std::uint32_t prefix = 0;                       // bytes from the beginning without a hole
   std::uint32_t emitted = 0;                      // length of the longest first reading so far
-  std::uint16_t header_size = 0;                  // 0: the first fragment is not here
+  std::uint16_t label = 0;
+  std::uint16_t header_size = 0;  // 0: the first fragment is not here
   std::uint16_t fragments = 0;
   std::uint16_t block_count = 0;  // all that it holds
   std::uint8_t end_count = 0;
@@ -154,6 +156,14 @@ struct PartialDatagram {
   bool overlap_reported = false;
 };
 
+// What the caller knows of a fragment beside its view.
+struct FragmentContext {
+  Seconds now = 0;
+  bool of_interest = false;  // touches a watched address
+  std::uint8_t depth = 0;    // reassembled datagrams it was found in
+  std::uint16_t label = 0;   // the caller's; on_lost gets that of the first fragment seen
+};
+
 class Defragmenter {
  public:
   static constexpr std::size_t kLeastMemory = std::size_t{1} << 20;
@@ -161,9 +171,8 @@ class Defragmenter {
   // Throws std::bad_alloc if the memory cannot be had.
   explicit Defragmenter(const DefragmenterOptions& options);
 
-  // `fragment` as the decoder left it (is_fragment). `of_interest`: it touches a watched address.
-  // `depth`: reassembled datagrams it was found in.
-  Added add(const packet::PacketView& fragment, Seconds now, bool of_interest, unsigned depth,
+  // `fragment` as the decoder left it (is_fragment).
+  Added add(const packet::PacketView& fragment, const FragmentContext& context,
             ReadingBuffers& buffers);
 
   // Looks at the next `budget` datagrams in turn and gives up those out of time.
@@ -209,9 +218,8 @@ class Defragmenter {
                                   std::uint8_t* out);
 
   // defragmenter_memory.cc
-  Entry& entry_for(const packet::PacketView& fragment, Seconds now, bool of_interest,
-                   unsigned depth);
-  void begin(Entry& entry, const packet::PacketView& fragment, bool of_interest);
+  Entry& entry_for(const packet::PacketView& fragment, const FragmentContext& context);
+  void begin(Entry& entry, const packet::PacketView& fragment, const FragmentContext& context);
   void remove(Entry& entry, Counter& counter);
   void on_remove(Entry& entry, Removal why);
   void finish(Entry& entry);

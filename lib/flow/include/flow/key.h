@@ -60,12 +60,11 @@ static_assert(std::has_unique_object_representations_v<Key>);
 // are the same (address, port), every packet counts as from_lower.
 Direction make_key(const packet::PacketView& view, KeyOptions options, Key& key);
 
-// What fragments of one datagram have in common, which is one direction only: `lower` is the source,
-// the two ports hold the identification, the protocol takes part in IPv4 alone (RFC 791, RFC 8200
-// 4.5). VLAN stack and virtual network always do; without one, the innermost tunnel's id stands for
-// it, unless that is an MPLS label, which may differ per packet. `depth` < 8 keeps fragments that
-// were found in reassembled datagrams apart.
-[[nodiscard]] Key make_fragment_key(const packet::PacketView& view, unsigned depth);
+// What fragments of one datagram have in common, which is one direction only: `lower` is the
+// source, the two ports hold the identification, the protocol takes part in IPv4 alone (RFC 791,
+// RFC 8200 4.5). VLAN stack and virtual network always do; without one, the innermost tunnel's id
+// stands for it, unless that is an MPLS label, which may differ per packet.
+[[nodiscard]] Key make_fragment_key(const packet::PacketView& view);
 
 // Random numbers a hash depends on, drawn once per process, so that nobody outside can choose
 // packets whose flows crowd one bucket.
