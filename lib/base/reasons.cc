@@ -87,6 +87,7 @@ constexpr std::array<DispositionRow, kDispositionCount> kDispositions{{
     {Disposition::not_inspected, {"not_inspected", "IP protocol that carries no flow of interest"}},
     {Disposition::fragment, {"fragment", "IP fragment"}},
     {Disposition::malformed, {"malformed", "could not be decoded"}},
+    {Disposition::handed_over, {"handed_over", "given to the worker its flow belongs to"}},
 }};
 
 template <typename Rows, typename Key>

@@ -89,6 +89,9 @@ void decode(ByteSpan frame, const FrameInfo& info, const DecodeOptions& options,
     walk.missing = info.original_length - static_cast<std::uint32_t>(frame.size());
     out.truncated = true;
   }
+  if (info.stripped_outer_vlan >= 0) [[unlikely]] {
+    push_tag(walk, static_cast<std::uint16_t>(info.stripped_outer_vlan));
+  }
   if (info.stripped_vlan >= 0) {
     push_tag(walk, static_cast<std::uint16_t>(info.stripped_vlan));
   }

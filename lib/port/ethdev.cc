@@ -116,6 +116,7 @@ struct EthdevSet::Impl {
   std::vector<Port> ports;
   std::vector<MempoolPtr> pools;
   std::vector<std::unique_ptr<EthdevSource>> sources;  // [port * queues + queue]
+  Steering steering;
   std::uint16_t queues = 1;
   std::atomic<bool> running{false};
 
@@ -320,11 +321,13 @@ EthdevSet::EthdevSet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 EthdevSet::~EthdevSet() = default;
 
 Status EthdevSet::start() {
+  impl_->steering.ports().clear();
   for (Port& port : impl_->ports) {
     if (Status s = start_device(port); !s) {
       impl_->stop();
       return s;
     }
+    impl_->steering.ports().push_back(steering_of(port));
   }
   impl_->running.store(true);
   return {};
@@ -344,6 +347,10 @@ std::uint16_t EthdevSet::queues() const {
 
 Source& EthdevSet::source(std::uint16_t port, std::uint16_t queue) {
   return *impl_->sources.at(std::size_t{port} * impl_->queues + queue);
+}
+
+const Steering& EthdevSet::steering() const {
+  return impl_->steering;
 }
 
 const PortReport& EthdevSet::report(std::uint16_t port) const {

@@ -32,8 +32,11 @@ std::uint16_t EthdevSource::receive(std::span<rte_mbuf*> burst) {
   for (std::uint16_t i = 0; i < count; ++i) {
     const std::uint32_t length = burst[i]->pkt_len;
     bytes += length;
-    meta(burst[i]) = {
-        .timestamp_ns = now, .original_length = length, .link_type = kLinkEthernet, .flags = 0};
+    meta(burst[i]) = {.timestamp_ns = now,
+                      .original_length = length,
+                      .link_type = kLinkEthernet,
+                      .flags = 0,
+                      .ingress_port = 0};
   }
   if (queue_.truncated_at != 0) {
     for (std::uint16_t i = 0; i < count; ++i) {

@@ -1,6 +1,7 @@
 #include "port_setup.h"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <net/if.h>
@@ -350,6 +351,30 @@ Status start_device(Port& port) {
   verify_rss(port);
   report.link = link_of(port);
   return {};
+}
+
+PortSteering steering_of(const Port& port) {
+  PortSteering steering;
+  steering.queues = port.report.queues;
+  steering.exact = port.report.rss == RssState::symmetric && port.report.queues > 1;
+  steering.rss_types = port.rss_types;
+  const std::uint16_t size = port.info.reta_size;
+  if (!steering.exact || size == 0 || !std::has_single_bit(size)) {
+    return steering;
+  }
+  std::vector<rte_eth_rss_reta_entry64> table((size + RTE_ETH_RETA_GROUP_SIZE - 1u) /
+                                              RTE_ETH_RETA_GROUP_SIZE);
+  for (rte_eth_rss_reta_entry64& group : table) {
+    group.mask = UINT64_MAX;
+  }
+  const bool known = rte_eth_dev_rss_reta_query(port.id, table.data(), size) == 0;
+  for (std::uint16_t i = 0; i < size; ++i) {
+    // What drivers fill it with.
+    const auto usual = static_cast<std::uint16_t>(i % steering.queues);
+    steering.redirection.push_back(
+        known ? table[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] : usual);
+  }
+  return steering;
 }
 
 LinkInfo link_of(const Port& port) {

@@ -11,6 +11,7 @@
 #include "packet_drops.h"
 #include "packet_pool.h"
 #include "port/ethdev.h"
+#include "port/steering.h"
 
 namespace imds::port {
 
@@ -66,6 +67,9 @@ inline constexpr std::uint16_t kDefaultTxDescriptors = 1024;
 
 // Start, then what can be set or verified only on a running device.
 [[nodiscard]] Status start_device(Port& port);
+
+// Of a running device.
+[[nodiscard]] PortSteering steering_of(const Port& port);
 
 [[nodiscard]] LinkInfo link_of(const Port& port);
 

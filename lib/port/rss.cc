@@ -37,7 +37,8 @@ constexpr TypeName kNames[] = {
 std::vector<std::uint8_t> symmetric_key(std::size_t bytes) {
   std::vector<std::uint8_t> key(bytes == 0 ? 40 : bytes);
   for (std::size_t i = 0; i < key.size(); ++i) {
-    key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+    key[i] =
+        static_cast<std::uint8_t>(i % 2 == 0 ? kSymmetricKeyWord >> 8 : kSymmetricKeyWord & 0xff);
   }
   return key;
 }

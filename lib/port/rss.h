@@ -12,6 +12,9 @@
 
 namespace imds::port {
 
+// What the key repeats.
+inline constexpr std::uint16_t kSymmetricKeyWord = 0x6d5a;
+
 // A Toeplitz key that repeats every 16 bits makes the hash symmetric in addresses and ports.
 // `bytes` 0 stands for the common 40.
 [[nodiscard]] std::vector<std::uint8_t> symmetric_key(std::size_t bytes);

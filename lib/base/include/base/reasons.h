@@ -1,6 +1,6 @@
 // The one table of why a packet was not decoded further and what became of it. Every packet ends
 // in exactly one Disposition; a DecodeReason is counted where decoding stopped early.
-// received = Σ dispositions + in flight (zero after stop).
+// Per worker: received + taken over from others = Σ dispositions + in flight (zero after stop).
 #pragma once
 
 #include <cstdint>
@@ -57,10 +57,11 @@ enum class Disposition : std::uint8_t {
   no_payload,     // decoded TCP/UDP segment with nothing to inspect (handshake, ACK, FIN)
   not_ip,         // ARP, LLDP, … decoded as far as it matters
   not_inspected,  // an IP protocol without a flow of interest (ICMP, ESP, …)
-  fragment,       // an IP fragment, its datagram is not reassembled
+  fragment,       // an IP fragment; the datagram made of it counts on its own
   malformed,      // decoding failed; the DecodeReason says why
+  handed_over,    // given to the worker its flow belongs to, which counts it again
 };
-inline constexpr std::size_t kDispositionCount = 6;
+inline constexpr std::size_t kDispositionCount = 7;
 
 struct ReasonText {
   std::string_view name;  // metric label value

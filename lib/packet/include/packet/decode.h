@@ -44,6 +44,8 @@ struct FrameInfo {
   std::uint32_t original_length = 0;
   // Id of a VLAN tag the NIC took off (outermost), or -1.
   std::int32_t stripped_vlan = -1;
+  // Of a second one that stood in front of it (QinQ), or -1.
+  std::int32_t stripped_outer_vlan = -1;
 };
 
 // A frame may carry this many tags, priority tags and the stripped one included; more stops with

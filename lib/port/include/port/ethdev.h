@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "port/source.h"
+#include "port/steering.h"
 
 struct rte_mempool;
 
@@ -139,6 +140,9 @@ class EthdevSet {
   [[nodiscard]] std::uint16_t queues() const;
   // Queue `queue` of port `port`; owned by the set, valid until it is destroyed.
   [[nodiscard]] Source& source(std::uint16_t port, std::uint16_t queue);
+
+  // Which queue each port's device chooses for a packet; complete after start().
+  [[nodiscard]] const Steering& steering() const;
 
   [[nodiscard]] const PortReport& report(std::uint16_t port) const;
   // Never waits for the link.

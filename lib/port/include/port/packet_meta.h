@@ -19,18 +19,19 @@ inline constexpr std::uint16_t kLinkRawIp = 101;
 inline constexpr std::uint16_t kLinkLinuxSll = 113;
 inline constexpr std::uint16_t kLinkLinuxSll2 = 276;
 
-enum PacketFlag : std::uint16_t {
+enum PacketFlag : std::uint8_t {
   // The mbuf holds fewer bytes than the packet had on the wire.
-  kTruncated = 0x0001,
+  kTruncated = 0x01,
   // Made by the inspector itself to prove its alert path; alerts are marked.
-  kTest = 0x0002,
+  kTest = 0x02,
 };
 
 struct PacketMeta {
   std::int64_t timestamp_ns = 0;      // since the Unix epoch, UTC
   std::uint32_t original_length = 0;  // bytes on the wire; the mbuf's length if that is unknown
   std::uint16_t link_type = kLinkEthernet;
-  std::uint16_t flags = 0;  // PacketFlag bits
+  std::uint8_t flags = 0;         // PacketFlag bits
+  std::uint8_t ingress_port = 0;  // index of the configured port; set when handed to another worker
 };
 static_assert(sizeof(PacketMeta) == 16);
 

@@ -1,0 +1,66 @@
+#include "port/steering.h"
+
+#include <bit>
+
+#include <rte_ethdev.h>
+
+#include "base/cursor.h"
+#include "rss.h"
+
+namespace imds::port {
+namespace {
+
+constexpr std::uint8_t kTcp = 6;
+constexpr std::uint8_t kUdp = 17;
+
+bool hashes_ports(std::uint64_t types, const FlowTuple& tuple) {
+  const bool is_v6 = tuple.source.is_v6();
+  switch (tuple.protocol) {
+    case kTcp:
+      return (types & (is_v6 ? RTE_ETH_RSS_NONFRAG_IPV6_TCP : RTE_ETH_RSS_NONFRAG_IPV4_TCP)) != 0;
+    case kUdp:
+      return (types & (is_v6 ? RTE_ETH_RSS_NONFRAG_IPV6_UDP : RTE_ETH_RSS_NONFRAG_IPV4_UDP)) != 0;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+// The Toeplitz hash is linear in its input, and a key that repeats every 16 bits gives each 16-bit
+// word the same weight: the hash of all words is that of their exclusive or.
+std::uint32_t symmetric_hash(const FlowTuple& tuple, bool with_ports) {
+  unsigned words = 0;
+  for (std::size_t i = 0; i < tuple.source.size(); i += 2) {
+    words ^= load_be16(&tuple.source.bytes[i]);
+    words ^= load_be16(&tuple.destination.bytes[i]);
+  }
+  if (with_ports) {
+    words ^= tuple.source_port;
+    words ^= tuple.destination_port;
+  }
+  // The key's 32 bits from each bit of a word on.
+  const std::uint32_t key = (std::uint32_t{kSymmetricKeyWord} << 16) | kSymmetricKeyWord;
+  std::uint32_t hash = 0;
+  for (int bit = 0; bit < 16; ++bit) {
+    if ((words & (0x8000u >> bit)) != 0) {
+      hash ^= std::rotl(key, bit);
+    }
+  }
+  return hash;
+}
+
+std::uint16_t Steering::queue_of(std::uint16_t port, const FlowTuple& tuple) const {
+  if (port >= ports_.size() || ports_[port].queues <= 1) {
+    return 0;
+  }
+  const PortSteering& p = ports_[port];
+  const std::uint32_t hash = symmetric_hash(tuple, p.exact && hashes_ports(p.rss_types, tuple));
+  if (p.redirection.empty()) {
+    return static_cast<std::uint16_t>(hash % p.queues);
+  }
+  const std::uint16_t queue = p.redirection[hash & (p.redirection.size() - 1)];
+  return queue < p.queues ? queue : std::uint16_t{0};
+}
+
+}  // namespace imds::port
