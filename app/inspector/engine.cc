@@ -61,6 +61,11 @@ pipeline::Options worker_options(const Settings& settings, const EngineOptions& 
   options.timeouts.other = seconds16(config.flow.timeouts.udp_seconds);
   options.flows.flows = config.flow.capacity;
   options.flows.secret = flow::HashSecret::random();
+  options.fragments.memory_bytes = std::size_t{config.fragments.memory_mib} << 20;
+  options.fragments.timeout = config.fragments.timeout_seconds;
+  options.fragments.fragments_per_datagram = config.fragments.per_datagram;
+  options.fragments.secret = flow::HashSecret::random();
+  options.index = static_cast<unsigned>(index);
   options.inspector.worker = static_cast<std::uint8_t>(index);
   options.inspector.ports = engine.port_names.size();
   for (const config::Endpoint& endpoint : config.endpoints) {
@@ -144,6 +149,14 @@ Result<std::unique_ptr<Engine>> Engine::create(const Settings& settings,
   }
   engine->suppressions_ = std::move(*suppressions);
 
+  if (options.workers > 1 && options.steering != nullptr) {
+    auto handover = pipeline::Handover::create(options.workers, *options.steering);
+    if (!handover) {
+      return pass_on(handover);
+    }
+    engine->handover_ = std::move(*handover);
+  }
+
   std::vector<story::FindingRing*> rings;
   for (unsigned w = 0; w < options.workers; ++w) {
     engine->rings_.push_back(
@@ -154,6 +167,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const Settings& settings,
                                                   rings, options.sinks);
   for (unsigned w = 0; w < options.workers; ++w) {
     pipeline::Options worker = worker_options(settings, options, w);
+    worker.handover = engine->handover_.get();
     if (options.drain_inline) {
       worker.inspector.make_room = drain;
       worker.inspector.make_room_context = engine->story_.get();

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "classify/classifier.h"
 #include "classify/suppression.h"
+#include "pipeline/handover.h"
 #include "pipeline/worker.h"
 #include "settings.h"
 #include "story/story.h"
@@ -23,6 +24,9 @@ struct EngineOptions {
   unsigned workers = 1;
   std::vector<std::string> port_names;   // by ingress port index; at least one
   std::vector<story::AlertSink*> sinks;  // must outlive the engine
+  // How the ports spread packets; must outlive the engine. With it and several workers, these give
+  // each other what belongs elsewhere.
+  const port::Steering* steering = nullptr;
   bool drain_inline = false;  // the thread that polls workers also polls the story (--read)
 };
 
@@ -58,6 +62,7 @@ class Engine {
   classify::SuppressionSet suppressions_;
   std::vector<std::string> port_names_;
   std::vector<std::unique_ptr<detect::FindingRing>> rings_;
+  std::unique_ptr<pipeline::Handover> handover_;
   std::vector<std::unique_ptr<pipeline::Worker>> workers_;
   std::unique_ptr<story::Story> story_;
 };

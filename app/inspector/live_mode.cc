@@ -47,6 +47,9 @@ port::EthdevOptions ethdev_options(const config::Config& config) {
   port::EthdevOptions options;
   options.workers = config.workers.count;
   options.burst = pipeline::kBurst;
+  if (config.workers.count > 1) {
+    options.extra_mbufs = pipeline::Handover::kSlots + pipeline::kBurst;
+  }
   options.rss = config.workers.rss == config::RssMode::five_tuple ? port::RssFields::five_tuple
                                                                   : port::RssFields::ip_pair;
   for (std::size_t i = 0; i < config.ports.size(); ++i) {
@@ -90,7 +93,8 @@ Result<EalReport> start_live_eal(const config::Config& config, const port::EalNe
   eal.file_prefix = file_prefix(config);
   eal.extra_arguments = config.eal.extra_arguments;
   const std::uint64_t bytes =
-      needs.memory_bytes + table_bytes + InjectSource::required_memory_bytes() + kEalOverheadBytes;
+      needs.memory_bytes + table_bytes + InjectSource::required_memory_bytes() +
+      pipeline::Handover::required_memory_bytes(config.workers.count) + kEalOverheadBytes;
   eal.memory_mib = memory_mib(config.memory.limit_mib, bytes);
   switch (config.memory.hugepages) {
     case config::HugePages::automatic:
@@ -203,6 +207,7 @@ Status LiveRun::open_engine() {
     options.port_names.push_back(ports_->report(i).name);
   }
   options.sinks = {ring_.get()};
+  options.steering = &ports_->steering();
   auto engine = Engine::create(settings_, ruleset_.compiled, options);
   if (!engine) {
     return pass_on(engine);

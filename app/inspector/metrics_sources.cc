@@ -127,6 +127,40 @@ void add_one_sided(Samples& samples, const Engine& engine) {
   }
 }
 
+void add_fragments(Samples& samples, const std::string& worker, const pipeline::Worker& w) {
+  const flow::DefragmenterCounters& f = w.defragmenter().counters();
+  for (std::size_t i = 0; i < flow::kFragmentOutcomeCount; ++i) {
+    samples.add(Family::fragments_total, {worker, name(static_cast<flow::FragmentOutcome>(i))},
+                as_double(f.fragments[i]));
+  }
+  const std::pair<const char*, const Counter*> results[] = {
+      {"completed", &f.completed}, {"timed_out", &f.timed_out}, {"evicted", &f.evicted}};
+  for (const auto& [result, counter] : results) {
+    samples.add(Family::fragment_datagrams_total, {worker, result}, as_double(*counter));
+  }
+  const std::pair<const char*, const Counter*> anomalies[] = {
+      {"conflicting", &f.conflicting},
+      {"second_reading", &f.second_readings},
+      {"different_ends", &f.different_ends},
+      {"oversized", &f.oversized}};
+  for (const auto& [anomaly, counter] : anomalies) {
+    samples.add(Family::fragment_anomalies_total, {worker, anomaly}, as_double(*counter));
+  }
+  samples.add(Family::fragment_datagrams_waiting, {worker}, as_double(f.waiting));
+  samples.add(Family::fragment_memory_capacity_bytes, {worker}, as_double(f.bytes_capacity));
+  samples.add(Family::fragment_memory_used_bytes, {worker}, as_double(f.bytes_used));
+}
+
+void add_handover(Samples& samples, const std::string& worker, const pipeline::WorkerCounters& c) {
+  const std::pair<const char*, const Counter*> kinds[] = {{"packet_taken", &c.taken_over},
+                                                          {"datagram_given", &c.datagrams_given},
+                                                          {"datagram_taken", &c.datagrams_taken},
+                                                          {"refused", &c.handover_refused}};
+  for (const auto& [kind, counter] : kinds) {
+    samples.add(Family::handover_total, {worker, kind}, as_double(*counter));
+  }
+}
+
 void add_flows(Samples& samples, const std::string& worker, const pipeline::Worker& w) {
   const flow::TableCounters& flows = w.flows().counters();
   samples.add(Family::flows, {worker}, as_double(flows.live));
@@ -199,6 +233,8 @@ void add_worker(Samples& samples, std::size_t index, const pipeline::Worker& w) 
     samples.add(Family::packets_total, {worker, describe(static_cast<Disposition>(i)).name},
                 as_double(c.dispositions[i]));
   }
+  add_handover(samples, worker, c);
+  add_fragments(samples, worker, w);
   add_flows(samples, worker, w);
   add_inspection(samples, worker, w);
 }

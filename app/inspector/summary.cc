@@ -10,6 +10,14 @@ namespace {
 struct Totals {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t taken_over = 0;
+  std::uint64_t datagrams_given = 0;
+  std::uint64_t datagrams_taken = 0;
+  std::uint64_t fragments = 0;
+  std::uint64_t datagrams_completed = 0;
+  std::uint64_t datagrams_lost = 0;
+  std::uint64_t datagrams_conflicting = 0;
+  bool balanced = true;  // each worker's packets have one disposition each
   std::array<std::uint64_t, kDispositionCount> dispositions{};
   std::array<std::uint64_t, kDecodeReasonCount> reasons{};
   std::uint64_t flows = 0;
@@ -22,6 +30,15 @@ struct Totals {
   std::uint64_t gaps = 0;
 };
 
+void add_fragments(Totals& t, const flow::DefragmenterCounters& f) {
+  for (const Counter& counter : f.fragments) {
+    t.fragments += counter.get();
+  }
+  t.datagrams_completed += f.completed.get();
+  t.datagrams_lost += f.timed_out.get() + f.evicted.get();
+  t.datagrams_conflicting += f.conflicting.get();
+}
+
 Totals total(const Engine& engine) {
   Totals t;
   for (std::size_t w = 0; w < engine.worker_count(); ++w) {
@@ -30,9 +47,16 @@ Totals total(const Engine& engine) {
     const detect::Counters& d = worker.inspector().counters();
     t.packets += c.packets.get();
     t.bytes += c.bytes.get();
+    std::uint64_t disposed = 0;
     for (std::size_t i = 0; i < kDispositionCount; ++i) {
       t.dispositions[i] += c.dispositions[i].get();
+      disposed += c.dispositions[i].get();
     }
+    t.balanced = t.balanced && disposed == c.packets.get() + c.taken_over.get();
+    t.taken_over += c.taken_over.get();
+    t.datagrams_given += c.datagrams_given.get();
+    t.datagrams_taken += c.datagrams_taken.get();
+    add_fragments(t, worker.defragmenter().counters());
     for (std::size_t i = 0; i < kDecodeReasonCount; ++i) {
       t.reasons[i] += c.decode_stopped[i].get();
     }
@@ -55,7 +79,11 @@ std::string number(std::uint64_t n) {
 }
 
 std::string packet_line(const Totals& t) {
-  std::string line = "packets   received " + number(t.packets) + " =";
+  std::string line = "packets   received " + number(t.packets);
+  if (t.taken_over > 0) {
+    line += " + taken over " + number(t.taken_over);
+  }
+  line += " =";
   const char* separator = " ";
   for (std::size_t i = 0; i < kDispositionCount; ++i) {
     line += separator + std::string(describe(static_cast<Disposition>(i)).name) + ' ' +
@@ -77,6 +105,16 @@ std::string reason_lines(const Totals& t) {
   return lines;
 }
 
+// Nothing where there were no fragments.
+std::string fragment_line(const Totals& t) {
+  if (t.fragments == 0) {
+    return "";
+  }
+  return "fragments " + number(t.fragments) + " of which " + number(t.datagrams_completed) +
+         " datagrams were completed, " + number(t.datagrams_lost) + " not, " +
+         number(t.datagrams_conflicting) + " contradict themselves\n";
+}
+
 std::string traffic_line(const Totals& t, double seconds) {
   char rate[96] = "";
   if (seconds > 0) {
@@ -92,7 +130,7 @@ std::string traffic_line(const Totals& t, double seconds) {
 std::string summarize(const Engine& engine, double seconds) {
   const Totals t = total(engine);
   const story::Story& story = engine.story();
-  std::string out = packet_line(t) + reason_lines(t) + traffic_line(t, seconds);
+  std::string out = packet_line(t) + reason_lines(t) + fragment_line(t) + traffic_line(t, seconds);
   out += "flows     " + number(t.flows) + " followed, " + number(t.gaps) + " gaps\n";
   out += "http      " + number(t.heads) + " request heads, " + number(t.heads_parsed) +
          " of them parsed and matched\n";
@@ -113,12 +151,10 @@ std::string summarize(const Engine& engine, double seconds) {
 
 bool adds_up(const Engine& engine) {
   const Totals t = total(engine);
-  std::uint64_t disposed = 0;
-  for (const std::uint64_t n : t.dispositions) {
-    disposed += n;
-  }
-  return t.packets == disposed && t.produced == t.queued + t.suppressed + t.lost &&
-         engine.story().findings() == t.queued && engine.story().unknown_rules() == 0;
+  const auto given = t.dispositions[static_cast<std::size_t>(Disposition::handed_over)];
+  return t.balanced && given == t.taken_over && t.datagrams_given == t.datagrams_taken &&
+         t.produced == t.queued + t.suppressed + t.lost && engine.story().findings() == t.queued &&
+         engine.story().unknown_rules() == 0;
 }
 
 }  // namespace imds::inspector

@@ -172,6 +172,12 @@ void read_inspect(Section& s, Inspect& inspect) {
   s.integer("http2_mib", inspect.http2_mib, 1, 16384);
 }
 
+void read_fragments(Section& s, Fragments& fragments) {
+  s.integer("memory_mib", fragments.memory_mib, 1, 16384);
+  s.integer("timeout", fragments.timeout_seconds, 1, 3600);
+  s.integer("per_datagram", fragments.per_datagram, 2, 8192);
+}
+
 // Permission bits in octal, as chmod takes them.
 void read_mode(const Value& value, std::uint32_t& mode) {
   const std::optional<std::string_view> text = value.scalar();
@@ -234,6 +240,7 @@ void read_config(Section& file, Config& config) {
   file.section("tunnels", [&](Section& s) { read_tunnels(s, config.tunnels); });
   file.section("flow", [&](Section& s) { read_flow(s, config.flow); });
   file.section("inspect", [&](Section& s) { read_inspect(s, config.inspect); });
+  file.section("fragments", [&](Section& s) { read_fragments(s, config.fragments); });
   file.section("alerts", [&](Section& s) { read_alerts(s, config.alerts); });
   file.section("metrics", [&](Section& s) { read_metrics(s, config.metrics); });
   file.section("log", [&](Section& s) { s.choice("level", config.log.level); });

@@ -90,6 +90,22 @@ constexpr FamilyInfo kFamilies[] = {
     gauge(Family::vlan_seen, "imds_inspector_vlan_seen", {"vlan"},
           "1 for each VLAN id, or untagged, seen since the start."),
 
+    counter(Family::handover_total, "imds_inspector_handover_total", {"worker", "kind"},
+            "What workers gave each other because its flow belongs to another."),
+
+    counter(Family::fragments_total, "imds_inspector_fragments_total", {"worker", "outcome"},
+            "IP fragments by what became of them."),
+    counter(Family::fragment_datagrams_total, "imds_inspector_fragment_datagrams_total",
+            {"worker", "result"}, "Fragmented datagrams by how they ended."),
+    counter(Family::fragment_anomalies_total, "imds_inspector_fragment_anomalies_total",
+            {"worker", "anomaly"}, "Fragmented datagrams that contradict themselves or IP."),
+    gauge(Family::fragment_datagrams_waiting, "imds_inspector_fragment_datagrams_waiting",
+          {"worker"}, "Datagrams of which fragments are missing."),
+    gauge(Family::fragment_memory_capacity_bytes, "imds_inspector_fragment_memory_capacity_bytes",
+          {"worker"}, "Memory for fragments."),
+    gauge(Family::fragment_memory_used_bytes, "imds_inspector_fragment_memory_used_bytes",
+          {"worker"}, "Memory in use for incomplete datagrams."),
+
     gauge(Family::flows, "imds_inspector_flows", {"worker"}, "Flows in the worker's table."),
     gauge(Family::flow_capacity, "imds_inspector_flow_capacity", {"worker"},
           "Flows the worker's table can hold."),

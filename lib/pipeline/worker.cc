@@ -72,19 +72,33 @@ Result<std::unique_ptr<Worker>> Worker::create(const Options& options,
     return std::unique_ptr<Worker>(new Worker(options, std::move(*inspector), classifier));
   } catch (const std::bad_alloc&) {
     return fail(ErrorKind::environment,
-                "not enough memory for a worker's flow table: lower flow.capacity");
+                "not enough memory for a worker's tables: lower flow.capacity or "
+                "fragments.memory_mib");
   }
 }
 
 Worker::Worker(const Options& options, std::unique_ptr<detect::Inspector> inspector,
                const classify::Classifier& classifier)
-    : decode_options_(options.decode),
-      key_options_(options.key),
+    : key_options_(options.key),
       timeouts_(options.timeouts),
+      decode_options_(options.decode),
+      index_(options.index),
+      handover_(options.handover),
       inspector_(std::move(inspector)),
       classifier_(classifier),
       flows_(options.flows),
-      linear_(kBurst * kLongestPacket) {}
+      defragmenter_(fragment_options(options)),
+      linear_(kBurst * kSlotBytes) {}
+
+flow::DefragmenterOptions Worker::fragment_options(const Options& options) {
+  flow::DefragmenterOptions fragments = options.fragments;
+  fragments.on_lost = [](void* worker, const packet::PacketView& view, ByteSpan bytes,
+                         std::uint16_t ingress_port) {
+    static_cast<Worker*>(worker)->lost_datagram(view, bytes, ingress_port);
+  };
+  fragments.on_lost_context = this;
+  return fragments;
+}
 
 std::uint32_t Worker::poll(std::span<port::Source* const> sources) {
   std::uint32_t packets = 0;
@@ -93,12 +107,17 @@ std::uint32_t Worker::poll(std::span<port::Source* const> sources) {
     if (count == 0) {
       continue;
     }
-    decode_pass(count);
+    counters_.packets.add(count);
+    counters_.bytes.add(decode_pass(count));
     classify_pass(count, source->port_index());
+    handover_pass(count, source->port_index());
     flow_pass(count);
     inspect_pass(count);
     source->release(std::span<rte_mbuf* const>(burst_).first(count));
     packets += count;
+  }
+  if (handover_ != nullptr) {
+    packets += take_over();
   }
   if (packets > 0) {
     age(clock_.now(), kAgeingBudget);
@@ -107,7 +126,8 @@ std::uint32_t Worker::poll(std::span<port::Source* const> sources) {
   return packets;
 }
 
-void Worker::decode_pass(std::uint16_t count) {
+// Returns the packets' bytes on the wire.
+std::uint64_t Worker::decode_pass(std::uint16_t count) {
   std::uint64_t bytes = 0;
   for (std::uint16_t i = 0; i < std::min(count, kPrefetchAhead); ++i) {
     rte_prefetch0(rte_pktmbuf_mtod(burst_[i], const void*));
@@ -125,16 +145,18 @@ void Worker::decode_pass(std::uint16_t count) {
     if ((mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) {
       frame.stripped_vlan = mbuf->vlan_tci & packet::kVlanIdMask;
     }
+    if ((mbuf->ol_flags & RTE_MBUF_F_RX_QINQ_STRIPPED) != 0) [[unlikely]] {
+      frame.stripped_outer_vlan = mbuf->vlan_tci_outer & packet::kVlanIdMask;
+    }
     packet::decode(contiguous(mbuf, i), frame, decode_options_, views_[i]);
-    if (views_[i].tunnel.path.count != 0) {
-      count_tunnels(views_[i].tunnel.path);
+    if (mbuf->pkt_len > kLongestPacket && views_[i].anomaly == DecodeReason::none) [[unlikely]] {
+      views_[i].anomaly = DecodeReason::segments_too_many;
     }
     contexts_[i].is_test = (meta.flags & port::kTest) != 0;
     vlans_.note(views_[i].vlan);
     bytes += meta.original_length;
   }
-  counters_.packets.add(count);
-  counters_.bytes.add(bytes);
+  return bytes;
 }
 
 void Worker::count_tunnels(const TunnelPath& path) {
@@ -148,29 +170,49 @@ ByteSpan Worker::contiguous(const rte_mbuf* packet, std::uint16_t slot) {
   if (packet->nb_segs == 1) {
     return {rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len};
   }
-  std::uint8_t* const out = &linear_[slot * kLongestPacket];
-  const std::uint32_t length =
-      std::min<std::uint32_t>(packet->pkt_len, static_cast<std::uint32_t>(kLongestPacket));
+  const bool is_datagram = port::meta(packet).link_type == kLinkDatagram;
+  const std::size_t longest = is_datagram ? kSlotBytes : kLongestPacket;
+  std::uint8_t* const out = &linear_[slot * kSlotBytes];
+  const auto length = static_cast<std::uint32_t>(std::min<std::size_t>(packet->pkt_len, longest));
   const void* bytes = rte_pktmbuf_read(packet, 0, length, out);
   return {static_cast<const std::uint8_t*>(bytes), bytes != nullptr ? length : 0};
 }
 
 void Worker::classify_pass(std::uint16_t count, std::uint16_t ingress_port) {
   for (std::uint16_t i = 0; i < count; ++i) {
-    const packet::PacketView& view = views_[i];
-    detect::PacketContext& context = contexts_[i];
-    context.view = &view;
-    context.ingress_port = ingress_port;
-    context.source = &classifier_.lookup(view.source);
-    context.destination = &classifier_.lookup(view.destination);
+    classify_one(i, ingress_port);
   }
+}
+
+void Worker::classify_one(std::uint16_t i, std::uint16_t ingress_port) {
+  const packet::PacketView& view = views_[i];
+  detect::PacketContext& context = contexts_[i];
+  context.view = &view;
+  context.ingress_port = ingress_port;
+  context.source = &classifier_.lookup(view.source);
+  context.destination = &classifier_.lookup(view.destination);
+}
+
+// Only what came in a tunnel can be in the wrong place: the rest is where the device put it.
+void Worker::handover_pass(std::uint16_t count, std::uint16_t ingress_port) {
+  if (handover_ == nullptr) {
+    return;
+  }
+  for (std::uint16_t i = 0; i < count; ++i) {
+    given_[i] = views_[i].tunnel.path.count != 0 && give_packet(i, ingress_port);
+  }
+}
+
+// TCP, and whatever else touches a watched address.
+bool Worker::needs_flow(const packet::PacketView& view, const detect::PacketContext& context) {
+  return view.reason == DecodeReason::none && view.is_ip() &&
+         (view.is(IpProtocol::tcp) || context.touches_watched());
 }
 
 void Worker::flow_pass(std::uint16_t count) {
   for (std::uint16_t i = 0; i < count; ++i) {
     const packet::PacketView& view = views_[i];
-    keyed_[i] = view.reason == DecodeReason::none && view.is_ip() &&
-                (view.is(IpProtocol::tcp) || contexts_[i].touches_watched());
+    keyed_[i] = !given_[i] && needs_flow(view, contexts_[i]);
     if (keyed_[i]) {
       prefetch_head(view.payload);
       directions_[i] = flow::make_key(view, key_options_, keys_[i]);
@@ -190,34 +232,47 @@ void Worker::inspect_pass(std::uint16_t count) {
     const packet::PacketView& view = views_[i];
     // Each packet at its own time: a burst of a capture may span hours.
     clock_.update(view.time);
+    if (given_[i]) {
+      counters_.dispositions[static_cast<std::size_t>(Disposition::handed_over)].add();
+      continue;
+    }
+    if (view.tunnel.path.count != 0) {
+      count_tunnels(view.tunnel.path);
+    }
     if (view.reason != DecodeReason::none) {
       counters_.decode_stopped[static_cast<std::size_t>(view.reason)].add();
     }
     if (view.anomaly != DecodeReason::none) {
       counters_.anomalies[static_cast<std::size_t>(view.anomaly)].add();
     }
-    const Disposition disposition = keyed_[i] ? inspect_one(i) : disposition_without_flow(view);
+    if (view.is_fragment) {
+      fragment(contexts_[i], 0);
+    }
+    const Disposition disposition =
+        keyed_[i] ? inspect(contexts_[i], keys_[i], hashes_[i], directions_[i])
+                  : disposition_without_flow(view);
     counters_.dispositions[static_cast<std::size_t>(disposition)].add();
   }
 }
 
-Disposition Worker::inspect_one(std::uint16_t i) {
-  const packet::PacketView& view = views_[i];
+Disposition Worker::inspect(const detect::PacketContext& context, const flow::Key& key,
+                            std::uint64_t hash, flow::Direction direction) {
+  const packet::PacketView& view = *context.view;
   const auto on_remove = [this](FlowTable::Entry& gone, flow::Removal) { end_flow(gone); };
   const flow::Seconds now = clock_.now();
-  FlowTable::Entry* entry = flows_.find(keys_[i], hashes_[i]);
+  FlowTable::Entry* entry = flows_.find(key, hash);
   if (entry != nullptr && entry->idle(now)) {
     // Over, only not yet swept: what comes now is another flow.
     flows_.erase(*entry, on_remove);
     entry = nullptr;
   }
   if (entry == nullptr) {
-    if (!detect::Inspector::begins_flow(contexts_[i])) {
+    if (!detect::Inspector::begins_flow(context)) {
       return disposition_without_flow(view);
     }
-    entry = &flows_.insert(keys_[i], hashes_[i], now, on_remove);
+    entry = &flows_.insert(key, hash, now, on_remove);
   }
-  inspector_->packet(contexts_[i], directions_[i], entry->state);
+  inspector_->packet(context, direction, entry->state);
   entry->touch(now);
   update_timeout(*entry);
   return has_no_payload(view) ? Disposition::no_payload : Disposition::inspected;
@@ -239,6 +294,7 @@ void Worker::update_timeout(FlowTable::Entry& entry) const {
 }
 
 void Worker::age(flow::Seconds now, std::uint32_t budget) {
+  defragmenter_.expire(now, budget);
   flows_.expire(now, budget, [this](FlowTable::Entry& entry, flow::Removal) { end_flow(entry); });
 }
 
@@ -298,6 +354,10 @@ void Worker::run(std::span<port::Source* const> sources, const std::atomic<bool>
 }
 
 void Worker::finish() {
+  finishing_ = true;  // others may be done already
+  while (handover_ != nullptr && take_over() > 0) {
+  }
+  defragmenter_.clear();
   flows_.clear([this](FlowTable::Entry& entry, flow::Removal) { end_flow(entry); });
 }
 

@@ -59,6 +59,7 @@ tunnels:
   ports: {vxlan: [1, 2, 3, 65535], vxlan_gpe: [5], geneve: [6], teredo: [], gtp_u: [7], l2tp: [8],
           mpls: [9]}
 inspect: {head_bytes_max: 2048, raw_scan_bytes: 0, arena_mib: 2, http2_mib: 3}
+fragments: {memory_mib: 3, timeout: 7, per_datagram: 64}
 alerts:
   ring: {name: /other, records: 64, mode: 0600}
   redact_query_parameters: [pin]
@@ -95,6 +96,9 @@ log: {level: trace}
   EXPECT_EQ(config.inspect.raw_scan_bytes, 0u);
   EXPECT_EQ(config.inspect.arena_mib, 2u);
   EXPECT_EQ(config.inspect.http2_mib, 3u);
+  EXPECT_EQ(config.fragments.memory_mib, 3u);
+  EXPECT_EQ(config.fragments.timeout_seconds, 7u);
+  EXPECT_EQ(config.fragments.per_datagram, 64u);
   EXPECT_EQ(config.alerts.ring.name, "/other");
   EXPECT_EQ(config.alerts.ring.records, 64u);
   EXPECT_EQ(config.alerts.ring.mode, 0600u);

@@ -41,8 +41,9 @@ struct Given {
   std::uint32_t original_length = 0;  // 0: all of it is here
   std::uint16_t link = port::kLinkEthernet;
   bool is_test = false;
-  std::optional<std::uint16_t> stripped_vlan;  // taken off by the NIC
-  std::size_t segment_bytes = kMbufBytes;      // no mbuf of the chain holds more
+  std::optional<std::uint16_t> stripped_vlan;        // taken off by the NIC
+  std::optional<std::uint16_t> stripped_outer_vlan;  // in front of it
+  std::size_t segment_bytes = kMbufBytes;            // no mbuf of the chain holds more
 };
 
 inline Given given(support::Bytes bytes) {
@@ -130,13 +131,17 @@ class ListSource final : public port::Source {
       head->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
       head->vlan_tci = *packet.stripped_vlan;
     }
+    if (packet.stripped_outer_vlan) {
+      head->ol_flags |= RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED;
+      head->vlan_tci_outer = *packet.stripped_outer_vlan;
+    }
     port::PacketMeta& meta = port::meta(head);
     meta.timestamp_ns = packet.time.ns;
     meta.original_length = std::max(packet.original_length, length);
     meta.link_type = packet.link;
     meta.flags =
-        static_cast<std::uint16_t>((packet.is_test ? port::kTest : 0) |
-                                   (packet.original_length > length ? port::kTruncated : 0));
+        static_cast<std::uint8_t>((packet.is_test ? port::kTest : 0) |
+                                  (packet.original_length > length ? port::kTruncated : 0));
     return head;
   }
 
@@ -188,6 +193,7 @@ inline Options small_options() {
   Options options;
   options.flows.flows = 4096;
   options.flows.secret = flow::HashSecret::from_seed(1);
+  options.fragments.memory_bytes = std::size_t{2} << 20;
   options.inspector.ports = 2;
   options.inspector.endpoint_names = {"imds4", "imds6"};
   options.inspector.arena.blocks = {64, 16, 4, 4};

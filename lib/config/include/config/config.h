@@ -169,6 +169,14 @@ struct Inspect {
   friend bool operator==(const Inspect&, const Inspect&) = default;
 };
 
+// Putting IP datagrams together from fragments.
+struct Fragments {
+  std::uint32_t memory_mib = 16;  // per worker
+  std::uint16_t timeout_seconds = 30;
+  std::uint32_t per_datagram = 1024;  // more fragments of one datagram are looked at alone
+  friend bool operator==(const Fragments&, const Fragments&) = default;
+};
+
 struct AlertRing {
   std::string name = "/imds-inspector";  // POSIX shared memory
   std::uint32_t records = 8192;          // of 4 KiB; rounded up to a power of two
@@ -231,6 +239,7 @@ struct Config {
   Tunnels tunnels;
   Flow flow;
   Inspect inspect;
+  Fragments fragments;
   Alerts alerts;
   Metrics metrics;
   Log log;

@@ -47,6 +47,14 @@ enum class Family : std::uint8_t {
   decode_anomalies_total,
   tunnel_packets_total,
   vlan_seen,
+  handover_total,
+  // Fragments.
+  fragments_total,
+  fragment_datagrams_total,
+  fragment_anomalies_total,
+  fragment_datagrams_waiting,
+  fragment_memory_capacity_bytes,
+  fragment_memory_used_bytes,
   // Flows and streams.
   flows,
   flow_capacity,
