@@ -10,7 +10,7 @@
 namespace imds::port {
 namespace {
 
-// Several bursts of ordinary packets, and one whole burst of the longest record libpcap reads
+// Several bursts of ordinary packets, and one whole burst of the longest record a capture holds
 // (256 KiB, 128 mbufs).
 constexpr std::uint32_t kCaptureMbufs = 16383;
 

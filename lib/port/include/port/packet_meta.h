@@ -13,7 +13,8 @@
 
 namespace imds::port {
 
-// tcpdump LINKTYPE_ numbers that sources deliver. All raw IP flavours arrive as kLinkRawIp.
+// tcpdump LINKTYPE_ numbers: NICs deliver Ethernet, captures whatever they hold (base/link_type.h
+// has those the decoder knows). All raw IP flavours arrive as kLinkRawIp.
 inline constexpr std::uint16_t kLinkEthernet = 1;
 inline constexpr std::uint16_t kLinkRawIp = 101;
 inline constexpr std::uint16_t kLinkLinuxSll = 113;
