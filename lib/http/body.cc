@@ -71,6 +71,7 @@ void ChunkSkipper::skip(std::uint64_t count) {
 
 ChunkSkipper::State ChunkSkipper::after_size() {
   line_ = 0;
+  ambiguous_ = ambiguous_ || remaining_ >= kUnlikelyChunk;
   return remaining_ == 0 ? State::trailer_first : State::data;
 }
 
@@ -103,11 +104,15 @@ ChunkSkipper::State ChunkSkipper::step(std::uint8_t byte) {
         case '\r':
           return State::size_lf;
         case '\n':
+          ambiguous_ = true;
           return after_size();
         default:
           return is_blank(c) ? State::size_blank : State::malformed;
       }
     case State::extension:
+      // Its CR goes unseen here: a line feed that none preceded, or a CR that none followed.
+      ambiguous_ = ambiguous_ || (c == '\n') != after_cr_;
+      after_cr_ = c == '\r';
       return c == '\n' ? after_size() : State::extension;
     case State::size_lf:
       return c == '\n' ? after_size() : State::malformed;
@@ -115,6 +120,7 @@ ChunkSkipper::State ChunkSkipper::step(std::uint8_t byte) {
       if (c == '\r') {
         return State::data_lf;
       }
+      ambiguous_ = true;
       [[fallthrough]];
     case State::data_lf:
       line_ = 0;

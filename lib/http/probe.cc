@@ -46,25 +46,34 @@ Probe begins_sure_target(std::string_view text) {
   return http == Probe::need_more || https == Probe::need_more ? Probe::need_more : Probe::no;
 }
 
-constexpr std::uint64_t token(std::string_view text) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < text.size() && i < 8; ++i) {
-    value |= std::uint64_t{static_cast<std::uint8_t>(text[i])} << (8 * i);
-  }
-  return value;
-}
-constexpr std::uint64_t mask(std::string_view text) {
-  return text.size() >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * text.size())) - 1;
-}
-
-constexpr std::array<std::string_view, 12> kTokens = {
-    "GET ",     "PUT ",   "POST ",    "HEAD ",  "HTTP/",    "DELETE ",
-    "OPTIONS ", "PATCH ", "CONNECT ", "TRACE ", "PROPFIND", "PRI * HT"};
-
 constexpr std::array<std::string_view, 10> kKnownMethods = {
     "GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE", "PROPFIND"};
 
+// Those of WebDAV (RFC 3253, 3648, 3744, 4791, 5323), Exchange and UPnP that no other method ends
+// in.
+constexpr std::array<std::string_view, 24> kFurtherMethods = {
+    "PROPPATCH", "MKCOL", "MKCALENDAR", "MKACTIVITY", "COPY",   "MOVE",   "LOCK",   "REPORT",
+    "SEARCH",    "MERGE", "CHECKOUT",   "CHECKIN",    "ACL",    "BIND",   "NOTIFY", "SUBSCRIBE",
+    "M-SEARCH",  "POLL",  "LINK",       "LABEL",      "UPDATE", "REBIND", "PURGE",  "QUERY"};
+
+// The longest of `methods` that `token` ends in; 0 if none.
+template <typename Methods>
+std::size_t longest_ending(const Methods& methods, std::string_view token) {
+  std::size_t longest = 0;
+  for (const std::string_view method : methods) {
+    if (method.size() > longest && token.size() >= method.size() &&
+        token.substr(token.size() - method.size()) == method) {
+      longest = method.size();
+    }
+  }
+  return longest;
+}
+
 }  // namespace
+
+std::size_t known_method_at_end(std::string_view token) {
+  return std::max(longest_ending(kKnownMethods, token), longest_ending(kFurtherMethods, token));
+}
 
 bool is_known_method(std::string_view method) {
   return std::find(kKnownMethods.begin(), kKnownMethods.end(), method) != kKnownMethods.end();
@@ -126,12 +135,6 @@ Probe starts_like_http2(ByteSpan first_bytes) {
     return Probe::no;
   }
   return common == kPreface.size() ? Probe::yes : Probe::need_more;
-}
-
-bool confirm_http_token(std::uint64_t first8) {
-  return std::any_of(kTokens.begin(), kTokens.end(), [first8](std::string_view text) {
-    return (first8 & mask(text)) == token(text);
-  });
 }
 
 }  // namespace imds::http

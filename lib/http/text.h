@@ -64,6 +64,10 @@ namespace imds::http {
 // A method RFC 9110, RFC 5789 (PATCH) or WebDAV readers know, in upper case.
 [[nodiscard]] bool is_known_method(std::string_view method);
 
+// Length of the longest method of RFCs, WebDAV or UPnP that `token` ends in, "GET" in "aaaGET"; 0
+// if it ends in none.
+[[nodiscard]] std::size_t known_method_at_end(std::string_view token);
+
 // Text that for sure begins a request-target, whatever the method: a slash, `*`, http: or https:.
 [[nodiscard]] inline bool begins_target(std::string_view text) {
   return !text.empty() && (is_slash(text.front()) || text.front() == '*' ||

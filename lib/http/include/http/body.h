@@ -65,6 +65,10 @@ class ChunkSkipper {
   [[nodiscard]] std::uint64_t skippable() const { return state_ == State::data ? remaining_ : 0; }
   // Exactly as consume() of that many bytes, unseen. count ≤ skippable().
   void skip(std::uint64_t count);
+  // Something was read that other readers may take otherwise: a line that ends in a bare LF, a bare
+  // CR in an extension, a chunk of kUnlikelyChunk bytes or more.
+  [[nodiscard]] bool ambiguous() const { return ambiguous_; }
+  static constexpr std::uint64_t kUnlikelyChunk = std::uint64_t{1} << 24;
 
  private:
   enum class State : std::uint8_t {
@@ -88,6 +92,8 @@ class ChunkSkipper {
   std::uint64_t remaining_ = 0;  // chunk size so far, then data bytes left
   std::uint32_t line_ = 0;       // bytes of this line, then of all trailers
   State state_ = State::size_first;
+  bool ambiguous_ = false;
+  bool after_cr_ = false;  // in an extension
 };
 
 // Any body: built from a plan, fed the stream's bytes until it is complete.
@@ -100,6 +106,8 @@ class BodySkipper {
   [[nodiscard]] Skipped consume(ByteSpan bytes);
   [[nodiscard]] std::uint64_t skippable() const;  // as ChunkSkipper; 2^64 - 1 for until_close
   void skip(std::uint64_t count);
+  // As ChunkSkipper; a length is never ambiguous.
+  [[nodiscard]] bool ambiguous() const { return kind_ == BodyKind::chunked && chunks_.ambiguous(); }
   // Bytes of the stream were lost (a gap of `count`): passes it by offset if all of it is
   // skippable, else the body's end is not known any more: false, and probe what follows.
   [[nodiscard]] bool pass_gap(std::uint64_t count);

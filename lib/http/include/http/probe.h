@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <emmintrin.h>
 
 #include "base/cursor.h"
 
@@ -46,29 +45,16 @@ inline constexpr std::size_t kMaxLeadingBlank = 64;
   return value;
 }
 
-// The second look of may_start_http(): the whole token, blank included.
-[[nodiscard]] bool confirm_http_token(std::uint64_t first8);
-
-// A few instructions, for every segment that is otherwise skipped: do these bytes begin with a
-// method of RFC 9110, PATCH or PROPFIND and a blank, with the HTTP/2 preface, or with "HTTP/"?
-// Exact upper-case tokens at byte 0 only; a hit is confirmed by the functions above.
+// A few instructions, for every segment that is otherwise skipped: do these bytes begin like an
+// upper-case token, as methods of RFCs, WebDAV and UPnP are written (GET, MKCOL, M-SEARCH,
+// RPC_IN_DATA), the HTTP/2 preface and "HTTP/" too? Byte 0 only; a hit is confirmed by the
+// functions above.
 [[nodiscard]] inline bool may_start_http(std::uint64_t first8) {
-  const auto four = [](char a, char b, char c, char d) {
-    return static_cast<int>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b) << 8 |
-                            static_cast<std::uint32_t>(c) << 16 |
-                            static_cast<std::uint32_t>(d) << 24);
+  const auto is_upper = [](std::uint64_t c) { return (c & 0xff) - 'A' < 26; };
+  const auto is_token = [is_upper](std::uint64_t c) {
+    return is_upper(c) || (c & 0xff) == '-' || (c & 0xff) == '_';
   };
-  const __m128i first4 = _mm_set1_epi32(static_cast<int>(static_cast<std::uint32_t>(first8)));
-  const __m128i common = _mm_setr_epi32(four('G', 'E', 'T', ' '), four('P', 'U', 'T', ' '),
-                                        four('P', 'O', 'S', 'T'), four('H', 'E', 'A', 'D'));
-  const __m128i other = _mm_setr_epi32(four('D', 'E', 'L', 'E'), four('O', 'P', 'T', 'I'),
-                                       four('P', 'A', 'T', 'C'), four('C', 'O', 'N', 'N'));
-  const __m128i rare = _mm_setr_epi32(four('T', 'R', 'A', 'C'), four('P', 'R', 'O', 'P'),
-                                      four('P', 'R', 'I', ' '), four('H', 'T', 'T', 'P'));
-  const __m128i hits =
-      _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi32(first4, common), _mm_cmpeq_epi32(first4, other)),
-                   _mm_cmpeq_epi32(first4, rare));
-  return __builtin_expect(_mm_movemask_epi8(hits), 0) != 0 && confirm_http_token(first8);
+  return __builtin_expect(is_upper(first8), 0) && is_token(first8 >> 8) && is_token(first8 >> 16);
 }
 
 }  // namespace imds::http
