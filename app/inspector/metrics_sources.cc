@@ -209,6 +209,9 @@ void add_inspection(Samples& samples, const std::string& worker, const pipeline:
   }
   add_http2(samples, worker, w.inspector());
   samples.add(Family::segments_reprobed_total, {worker}, as_double(d.segments_reprobed));
+  samples.add(Family::http_datagrams_total, {worker}, as_double(d.http_datagrams));
+  samples.add(Family::proxy_preambles_total, {worker}, as_double(d.proxy_preambles));
+  samples.add(Family::framings_in_doubt_total, {worker}, as_double(d.framings_in_doubt));
   samples.add(Family::rule_evaluations_total, {worker}, as_double(r.events));
   samples.add(Family::rule_hits_cut_total, {worker}, as_double(d.rule_hits_cut));
   samples.add(Family::prefilter_hits_total, {worker}, as_double(r.heads_passed));

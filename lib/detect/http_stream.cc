@@ -1,5 +1,6 @@
 // One direction of a TCP stream, read as HTTP/1 requests.
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <cstring>
 
@@ -12,13 +13,25 @@ namespace imds::detect {
 
 namespace {
 
-// More than starts_like_request() ever needs.
-constexpr std::size_t kProbeBytes = http::kMaxLeadingBlank + http::kMaxMethodLength + 16;
+// More than starts_like_request() and read_preamble() ever need.
+constexpr std::size_t kProbeBytes = http::kLongestPreamble + 40;
+static_assert(kProbeBytes > http::kMaxLeadingBlank + http::kMaxMethodLength + 16);
 // HTTP/0.9 requests longer than this are not waited for.
 constexpr std::size_t kLongestSimpleRequest = 4096;
 
 bool ends_a_line(ByteSpan bytes) {
   return std::memchr(bytes.data(), '\n', bytes.size()) != nullptr;
+}
+
+http::LineTrust trust_of(const DirectionState& stream) {
+  return stream.strict ? http::LineTrust::guessed : http::LineTrust::any;
+}
+
+// Blank lines before a request or between requests mean nothing, however many.
+ByteSpan without_blank_lines(ByteSpan bytes) {
+  const auto first = std::find_if(bytes.begin(), bytes.end(),
+                                  [](std::uint8_t c) { return c != '\r' && c != '\n'; });
+  return bytes.subspan(static_cast<std::size_t>(first - bytes.begin()));
 }
 
 // The quick look at bytes that are otherwise skipped.
@@ -42,7 +55,7 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
   }
   // The side reads a segment once, from where its request begins to the segment's end.
   bool side_has_read = false;
-  if (stream.side_active && stream.phase != Phase::http_body) {
+  if (stream.side_active && stream.phase != Phase::http_body && stream.phase != Phase::hunt) {
     side_has_read = consume_side(step, segment, 0);
   }
   for (ByteSpan bytes = segment; !bytes.empty();) {
@@ -62,13 +75,17 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
           stream.side_second = step.packet.second_reading;
         }
         bytes = consume_body(step, body);
-        if (stream.side_active && !side_has_read) {
+        if (stream.side_active && !side_has_read && stream.phase != Phase::hunt) {
           side_has_read = consume_side(step, body, body.size() - bytes.size());
         }
         break;
       }
       case Phase::http2:
         bytes = consume_http2(step, bytes);
+        break;
+      case Phase::hunt:
+        hunt(step, bytes);
+        bytes = {};
         break;
       case Phase::opaque:
         scan_raw(step, bytes);
@@ -83,13 +100,25 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
   DirectionState& stream = step.stream;
   std::array<std::uint8_t, kProbeBytes> joined;
   ByteSpan first = bytes;
+  std::size_t from_kept = 0;
   if (!stream.head.buffer.empty()) {
     const ByteSpan kept = arena_.bytes(stream.head.buffer);
-    const std::size_t from_kept = std::min(kept.size(), joined.size());
+    from_kept = std::min(kept.size(), joined.size());
     const std::size_t from_new = std::min(bytes.size(), joined.size() - from_kept);
     std::copy_n(kept.begin(), from_kept, joined.begin());
     std::copy_n(bytes.begin(), from_new, joined.begin() + static_cast<std::ptrdiff_t>(from_kept));
     first = ByteSpan(joined).first(from_kept + from_new);
+  }
+  const http::Preamble preamble = http::read_preamble(first, stream.preamble);
+  if (preamble.verdict == http::Probe::yes) {
+    return pass_preamble(step, preamble, bytes.subspan(preamble.size - from_kept));
+  }
+  if (preamble.verdict == http::Probe::no && without_blank_lines(first.first(from_kept)).empty()) {
+    arena_.release(stream.head.buffer);
+    bytes = first = without_blank_lines(bytes);
+    if (bytes.empty()) {
+      return {};
+    }
   }
   const http::Probe http2 = http::starts_like_http2(first);
   const http::Probe response = http::starts_like_response(first);
@@ -113,7 +142,8 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
     return bytes;
   }
   const bool undecided = request != http::Probe::no || response == http::Probe::need_more ||
-                         http2 == http::Probe::need_more;
+                         http2 == http::Probe::need_more ||
+                         preamble.verdict == http::Probe::need_more;
   if (undecided && first.size() < joined.size() && keep(step, stream.head, bytes)) {
     return {};
   }
@@ -151,8 +181,10 @@ ByteSpan Inspector::consume_head(const Step& step, ByteSpan bytes) {
     end_partial_head(step, head);
     return {};
   }
-  if (!stream.strict && head.size() <= kLongestSimpleRequest && ends_a_line(part)) {
-    if (const std::size_t size = http::simple_request_size(head); size > 0) {
+  if (!stream.strict && head.size() <= kLongestSimpleRequest) {
+    const std::size_t size =
+        ends_a_line(part) ? http::simple_request_size(head) : http::bare_cr_head_size(head);
+    if (size > 0) {
       const std::size_t unread = head.size() - size;
       head_complete(step, head.first(size));
       return bytes.last(std::min(unread, bytes.size()));
@@ -164,8 +196,14 @@ ByteSpan Inspector::consume_head(const Step& step, ByteSpan bytes) {
 ByteSpan Inspector::consume_body(const Step& step, ByteSpan bytes) {
   DirectionState& stream = step.stream;
   const http::Skipped skipped = stream.body.consume(bytes);
+  const bool in_doubt = stream.body.ambiguous() || skipped.status == http::SkipStatus::malformed;
+  if (in_doubt) {
+    flush_side(step);
+    begin_hunt(step, {});
+    return bytes;
+  }
   if (skipped.status != http::SkipStatus::more) {
-    restart_probe(stream, skipped.status == http::SkipStatus::malformed || stream.strict);
+    restart_probe(stream, stream.strict);
   }
   return bytes.subspan(skipped.consumed);
 }
@@ -190,7 +228,7 @@ bool Inspector::consume_side(const Step& step, ByteSpan bytes, std::size_t body_
       return true;
     }
     const ByteSpan head = in_place ? part : kept ? arena_.bytes(side.buffer) : joined(side, part);
-    (void)inspect_partial_head(reading, head, true);
+    (void)inspect_partial_head(reading, head, http::LineTrust::versioned);
     arena_.release(side.buffer);
     side.finder.reset();
     rest = rest.subspan(found.consumed);
@@ -214,11 +252,12 @@ void Inspector::head_complete(const Step& step, ByteSpan head) {
     counters_.http_heads_disguised.add();
   }
   const bool needs_parsing = step.flow.of_interest || parses_every_head_ || stream.strict ||
-                             sketch.disguise != 0 || evaluator_.prefilter(head);
+                             sketch.disguise != 0 || sketch.body.conflicting ||
+                             !tunnel_host(stream).empty() || evaluator_.prefilter(head);
   http::BodyPlan plan = sketch.body;
   if (needs_parsing) {
     counters_.http_heads_parsed.add();
-    if (!parse(head, stream.strict)) {
+    if (!parse(head, trust_of(stream))) {
       counters_.http_heads_unparsable.add();
       take_as_raw(step, head);
       return;
@@ -230,6 +269,12 @@ void Inspector::head_complete(const Step& step, ByteSpan head) {
   note_requester(step);
   if (needs_parsing) {
     inspect_parsed_head(step);
+  }
+  if (plan.conflicting) {
+    // With a bare CR, what looks like a header may be another request.
+    const std::size_t line = head_.fields.bare_cr ? head_.fields.bytes.data() - head.data() : 0;
+    begin_hunt(step, line > 0 ? head.subspan(line) : ByteSpan{});
+    return;
   }
   restart_probe(stream, false);
   switch (plan.kind) {
@@ -269,7 +314,7 @@ void Inspector::flush(const Step& step) {
 }
 
 void Inspector::end_partial_head(const Step& step, ByteSpan head) {
-  if (inspect_partial_head(step, head, step.stream.strict)) {
+  if (inspect_partial_head(step, head, trust_of(step.stream))) {
     become_opaque(step, {});
   } else {
     take_as_raw(step, head);
@@ -278,11 +323,15 @@ void Inspector::end_partial_head(const Step& step, ByteSpan head) {
 
 void Inspector::flush_side(const Step& step) {
   HeadCollector& side = step.stream.side;
-  if (!side.buffer.empty()) {
+  if (step.stream.phase == Phase::hunt) {
+    flush_hunt(step);
+    return;
+  }
+  if (step.stream.side_active && !side.buffer.empty()) {
     PacketContext packet = step.packet;
     packet.second_reading = step.stream.side_second;
     (void)inspect_partial_head({packet, step.flow, step.direction, step.stream},
-                               arena_.bytes(side.buffer), true);
+                               arena_.bytes(side.buffer), http::LineTrust::versioned);
   }
   arena_.release(side.buffer);
   side.finder.reset();
@@ -294,11 +343,55 @@ void Inspector::restart_probe(DirectionState& stream, bool strict) {
   stream.head.finder.reset();
   stream.phase = Phase::probe;
   stream.strict = strict;
+  forget_tunnel(stream);
+}
+
+// A message to a proxy ends here; what it says of its target serves the first request behind it.
+ByteSpan Inspector::pass_preamble(const Step& step, const http::Preamble& preamble,
+                                  ByteSpan bytes) {
+  DirectionState& stream = step.stream;
+  counters_.proxy_preambles.add();
+  std::array<char, kProbeBytes> name{};
+  std::string_view host;
+  if (preamble.address.is_set()) {
+    const bool v4 = preamble.address.is_v4();
+    inet_ntop(v4 ? AF_INET : AF_INET6, preamble.address.bytes.data(), name.data(), name.size());
+    host = name.data();
+  } else {
+    host = {name.data(), preamble.name.copy(name.data(), name.size())};
+  }
+  restart_probe(stream, false);
+  stream.preamble = preamble.kind;
+  if (!host.empty()) {
+    (void)keep(step, stream.side,
+               {reinterpret_cast<const std::uint8_t*>(host.data()), host.size()});
+  }
+  return bytes;
+}
+
+// Where the SOCKS request in front of the stream's first request went; empty without.
+std::string_view Inspector::tunnel_host(const DirectionState& stream) {
+  if (stream.preamble == http::PreambleKind::none || stream.side_active ||
+      stream.side.buffer.empty()) {
+    return {};
+  }
+  const ByteSpan host = arena_.bytes(stream.side.buffer);
+  return {reinterpret_cast<const char*>(host.data()), host.size()};
+}
+
+void Inspector::forget_tunnel(DirectionState& stream) {
+  if (stream.preamble != http::PreambleKind::none) {
+    stream.preamble = http::PreambleKind::none;
+    if (!stream.side_active) {
+      arena_.release(stream.side.buffer);
+    }
+  }
 }
 
 void Inspector::become_opaque(const Step& step, ByteSpan bytes) {
   DirectionState& stream = step.stream;
   stream.phase = Phase::opaque;
+  forget_tunnel(stream);
   if (!stream.head.buffer.empty()) {
     // Short beginnings that turned out not to be a request take part in the raw scan.
     if (!bytes.empty() && options_.raw_scan_bytes > 0) {

@@ -107,6 +107,10 @@ void Inspector::packet(const PacketContext& packet, flow::Direction direction, F
   if (!state.connection_reported && packet.touches_watched()) {
     report_connection(step);
   }
+  if (may_be_request(*packet.view)) {
+    note_requester(step);
+    (void)inspect_datagram(step);
+  }
   if (packet.view->is(IpProtocol::tcp)) {
     tcp_segment(step);
     if (state.packets >= kPacketsToJudge) {

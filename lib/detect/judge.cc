@@ -19,18 +19,16 @@ bool source_is_client_by_port(const packet::PacketView& view) {
 
 }  // namespace
 
-// Into head_. Where the stream's beginning was not seen, prose that begins like a request must
-// not pass for one: the request line then has to name its version.
-bool Inspector::parse(ByteSpan head, bool strict) {
-  if (http::parse_request_head(head, unfold_buffer_, head_) != http::HeadStatus::ok) {
-    return false;
-  }
-  return !strict || head_.version == http::Version::http10 ||
-         head_.version == http::Version::http11;
+// Into head_. Where no request must begin, prose that begins like one must not pass for one.
+bool Inspector::parse(ByteSpan head, http::LineTrust trust) {
+  return http::parse_request_head(head, unfold_buffer_, head_) == http::HeadStatus::ok &&
+         http::is_trusted(head_, trust);
 }
 
 void Inspector::inspect_parsed_head(const Step& step) {
-  const http::Target target = http::split_target(head_.method, head_.target, head_.fields.host);
+  const std::string_view host =
+      head_.fields.host.data() != nullptr ? head_.fields.host : tunnel_host(step.stream);
+  const http::Target target = http::split_target(head_.method, head_.target, host);
   const http::NormalisedTarget normal = http::normalise_target(target, target_buffer_);
   event::Event event = base_event(step, event::EventType::http_request);
   event.ordinal = step.flow.requests++;
@@ -47,11 +45,11 @@ void Inspector::inspect_parsed_head(const Step& step) {
 }
 
 // False: it is no request.
-bool Inspector::inspect_partial_head(const Step& step, ByteSpan head, bool strict) {
+bool Inspector::inspect_partial_head(const Step& step, ByteSpan head, http::LineTrust trust) {
   counters_.http_heads.add();
   counters_.http_heads_parsed.add();
   counters_.http_heads_incomplete.add();
-  if (!parse(head, strict)) {
+  if (!parse(head, trust)) {
     counters_.http_heads_unparsable.add();
     return false;
   }

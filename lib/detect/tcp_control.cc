@@ -113,7 +113,8 @@ void Inspector::finish(const Step& step) {
   if (stream.phase == Phase::http_head && !stream.end_judged && !stream.head.buffer.empty()) {
     stream.end_judged = true;
     const ByteSpan head = arena_.bytes(stream.head.buffer);
-    if (!inspect_partial_head(step, head, stream.strict)) {
+    const http::LineTrust trust = stream.strict ? http::LineTrust::guessed : http::LineTrust::any;
+    if (!inspect_partial_head(step, head, trust)) {
       judge_raw(step, head);
     }
   }

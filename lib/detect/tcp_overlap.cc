@@ -254,7 +254,7 @@ void Inspector::read_again(const Step& step, ByteSpan bytes, ByteSpan delivered,
                          equal(delivered.subspan(place.begin, place.size), head) &&
                          has_head_at(delivered, place, options_.head_bytes_max);
       if (!known) {
-        (void)inspect_partial_head(reading, head, false);
+        (void)inspect_partial_head(reading, head, http::LineTrust::any);
       }
       continue;
     }
@@ -264,7 +264,7 @@ void Inspector::read_again(const Step& step, ByteSpan bytes, ByteSpan delivered,
     stream.side_second = true;
     (void)stream.side.finder.feed(head, options_.head_bytes_max);
     if (!keep(step, stream.side, head)) {
-      (void)inspect_partial_head(reading, head, false);
+      (void)inspect_partial_head(reading, head, http::LineTrust::any);
       stream.side.finder.reset();
       stream.side_active = false;
     }

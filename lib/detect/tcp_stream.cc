@@ -336,6 +336,7 @@ void Inspector::after_gap(const Step& step, bool countable, std::uint64_t missin
     case Phase::http2:
       pass_http2_gap(step, countable, missing);
       break;
+    case Phase::hunt:
     case Phase::opaque:
       arena_.release(stream.head.buffer);  // the raw scan's overlap: what follows does not
       break;

@@ -180,6 +180,19 @@ RequestLine split_request_line(std::string_view line) {
   return out;
 }
 
+bool is_trusted(const RequestHead& head, LineTrust trust) {
+  switch (trust) {
+    case LineTrust::any:
+      return true;
+    case LineTrust::guessed:
+      return head.version != Version::http09 ||
+             head.target.find_first_of(" \t") == std::string_view::npos;
+    case LineTrust::versioned:
+      return head.version != Version::http09;
+  }
+  return false;
+}
+
 HeadStatus parse_request_head(ByteSpan head, std::span<char> scratch, RequestHead& out) {
   clear(out.fields);
   const std::string_view text = as_text(head);

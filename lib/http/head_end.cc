@@ -69,4 +69,14 @@ std::size_t simple_request_size(ByteSpan bytes) {
   return request.valid && request.version.empty() ? line.next : 0;
 }
 
+std::size_t bare_cr_head_size(ByteSpan bytes) {
+  std::string_view text = as_text(bytes);
+  const std::size_t start = leading_blank_lines(text);
+  text.remove_prefix(start);
+  const std::size_t end = text.find("\r\r");
+  return end == std::string_view::npos || text.find('\n') != std::string_view::npos
+             ? 0
+             : start + end + 2;
+}
+
 }  // namespace imds::http

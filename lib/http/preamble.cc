@@ -164,9 +164,7 @@ Preamble read_preamble(ByteSpan bytes, PreambleKind before) {
     case 'P':
       return agrees(as_text(bytes), "PROXY ") ? read_proxy_v1(as_text(bytes)) : Preamble{};
     case '\r':
-      // Two blank lines may also be just that: undecided only while nothing else has come.
-      return agrees(as_text(bytes), kProxyV2) && bytes.size() > 1 ? read_proxy_v2(bytes)
-                                                                  : Preamble{};
+      return agrees(as_text(bytes), kProxyV2) ? read_proxy_v2(bytes) : Preamble{};
     default:
       return {};
   }

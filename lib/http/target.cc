@@ -126,8 +126,10 @@ std::string_view put_decoded(std::string_view text, Out& out) {
   return out.from(start);
 }
 
-std::string_view put_path(std::string_view path, Out& out) {
+// `rooted`: a reader that takes text without a leading slash for a path takes it from the root.
+std::string_view put_path(std::string_view path, bool rooted, Out& out) {
   const std::size_t start = out.size;
+  out.put(rooted ? "/" : "");
   put_decoded(path, out);
   out.size = start + tidy_path(out.buffer.data() + start, out.size - start);
   return out.from(start);
@@ -224,7 +226,7 @@ NormalisedTarget normalise_target(const Target& target, std::span<char> buffer) 
     path = target.path;
     out.put(path);
   } else if (target.form != TargetForm::authority) {
-    path = put_path(target.path, out);
+    path = put_path(target.path, target.form == TargetForm::other, out);
     if (target.query.data() != nullptr) {
       out.put("?");
       query = put_decoded(target.query, out);

@@ -74,10 +74,10 @@ namespace imds::http {
                            starts_with_nocase(text, "http:") || starts_with_nocase(text, "https:"));
 }
 
-// Number of CR and LF at the front.
+// Number of CR, LF and blanks at the front.
 [[nodiscard]] inline std::size_t leading_blank_lines(std::string_view text) {
   std::size_t i = 0;
-  while (i < text.size() && is_line_end(text[i])) {
+  while (i < text.size() && (is_line_end(text[i]) || is_blank(text[i]))) {
     ++i;
   }
   return i;

@@ -248,8 +248,11 @@ void Worker::inspect_pass(std::uint16_t count) {
     if (view.is_fragment) {
       fragment(contexts_[i], 0);
     }
+    const bool read =
+        !keyed_[i] && detect::Inspector::may_be_request(view) && inspector_->datagram(contexts_[i]);
     const Disposition disposition =
         keyed_[i] ? inspect(contexts_[i], keys_[i], hashes_[i], directions_[i])
+        : read    ? Disposition::inspected
                   : disposition_without_flow(view);
     counters_.dispositions[static_cast<std::size_t>(disposition)].add();
   }

@@ -131,14 +131,31 @@ TEST(Opaque, ProseAtASegmentsBeginningIsNoRequest) {
 
 TEST(Opaque, WhatBeginsLikeARequestAndIsNoneIsScannedRaw) {
   TcpSession mid_stream(elsewhere());
-  mid_stream.client("GET /latest/meta-data/\r\n\r\n");
+  mid_stream.client("GET /latest/meta-data/ was here\r\n\r\n");
   EXPECT_EQ(Bench().feed(mid_stream).events(), Events{"raw_match"});
   TcpSession cut(elsewhere());
-  cut.client("GET /late").client("st/meta-data/\r\n\r\n");
+  cut.client("GET /late").client("st/meta-data/ was here\r\n\r\n");
   Bench bench;
   EXPECT_EQ(bench.feed(cut).events(), Events{"raw_match"});
   bench.end_all();
   EXPECT_EQ(bench.arena().counters().bytes_in_use.get(), 0u);
+}
+
+TEST(Opaque, MidStreamARequestNeedsNoVersionIfItIsNoProse) {
+  TcpSession mid_stream(elsewhere());
+  mid_stream.client("GET /latest/meta-data/\r\n\r\n");
+  EXPECT_EQ(Bench().feed(mid_stream).events(), Events{std::string(kFound)});
+}
+
+TEST(Opaque, AnyUpperCaseMethodBeginsARequest) {
+  for (const char* method : {"PROPPATCH", "MKCOL", "REPORT", "SEARCH", "NOTIFY", "SUBSCRIBE",
+                             "M-SEARCH", "BCOPY", "CCM_POST", "RPC_OUT_DATA", "SSTP_DUPLEX_POST"}) {
+    auto session = begun();
+    session.client("\x01\x02\x03\x04");
+    session.client(std::string(method) + " /latest/meta-data/ HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_EQ(Bench().feed(session).events(),
+              Events{"http_request " + std::string(method) + " /latest/meta-data/"});
+  }
 }
 
 TEST(Opaque, AClientThatAnswersSpeaksAnUnknownProtocol) {

@@ -81,6 +81,21 @@ TEST(RequestBody, Plans) {
   }
 }
 
+TEST(ChunkedBody, SaysWhatOthersMayReadOtherwise) {
+  const auto ambiguous = [](std::string_view text) {
+    BodySkipper skipper(BodyPlan{BodyKind::chunked, false, 0});
+    (void)skipper.consume(ExactBytes(text).span());
+    return skipper.ambiguous();
+  };
+  EXPECT_FALSE(ambiguous("5;a=b\r\nhello\r\n0\r\nT: x\r\n\r\n"));
+  EXPECT_FALSE(ambiguous("ffffff\r\n"));
+  EXPECT_TRUE(ambiguous("1000000\r\n"));
+  EXPECT_TRUE(ambiguous("5\nhello"));
+  EXPECT_TRUE(ambiguous("5;a\nhello"));
+  EXPECT_TRUE(ambiguous("5;a\rb\r\nhello"));
+  EXPECT_TRUE(ambiguous("5\r\nhello\n0"));
+}
+
 TEST(RequestBody, TransferCodingsInHttp10AreFaulty) {
   EXPECT_TRUE(request_plan("POST", "Transfer-Encoding: chunked\r\n", "1.0").conflicting);
   EXPECT_FALSE(request_plan("POST", "Content-Length: 3\r\n", "1.0").conflicting);

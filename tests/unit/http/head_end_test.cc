@@ -95,5 +95,16 @@ TEST(SimpleRequest, AKnownMethodAndATargetAlone) {
   }
 }
 
+TEST(BareCrHead, EndsWithTwo) {
+  const auto size = [](std::string_view text) {
+    return bare_cr_head_size(ExactBytes(text).span());
+  };
+  EXPECT_EQ(size("GET / HTTP/1.1\rHost: h\r\rGET"), 24u);
+  EXPECT_EQ(size("\r\rGET /\r\r"), 9u);
+  EXPECT_EQ(size("GET / HTTP/1.1\rHost: h\r"), 0u);
+  EXPECT_EQ(size("GET / HTTP/1.1\r\nA: b\r\r"), 0u);
+  EXPECT_EQ(size(""), 0u);
+}
+
 }  // namespace
 }  // namespace imds::http

@@ -63,16 +63,51 @@ TEST(RequestHeadTest, RequestLineVariants) {
   EXPECT_EQ(ParsedRequest("GET / HTTP/1.0\n\n").head.version, Version::http10);
   EXPECT_EQ(ParsedRequest("GET / HTTP/3.7\n\n").head.version, Version::other);
   EXPECT_EQ(ParsedRequest("GET /\n\n").head.version, Version::http09);
+  EXPECT_EQ(ParsedRequest(" \t GET / HTTP/1.1\r\n").head.method, "GET");
 }
 
 TEST(RequestHeadTest, NotHttp) {
-  for (const char* text :
-       {"", "\r\n", "GET", "GET ", "GET \r\n", "STOR /file\r\n", "FOO bar\r\n", "GET key\r\n",
-        " GET / HTTP/1.1\r\n", "G(T / HTTP/1.1\r\n", "HTTP/1.1 200 OK\r\n", "GET HTTP/1.1\r\n",
-        "\x16\x03\x01 / HTTP/1.1\n"}) {
+  for (const char* text : {"", "\r\n", "GET", "GET ", "GET \r\n", "STOR /file\r\n", "FOO bar\r\n",
+                           "GET key\r\n", "G(T / HTTP/1.1\r\n", "HTTP/1.1 200 OK\r\n",
+                           "GET HTTP/1.1\r\n", "\x16\x03\x01 / HTTP/1.1\n"}) {
     EXPECT_EQ(ParsedRequest(text).status, HeadStatus::not_http) << text;
   }
   EXPECT_EQ(ParsedRequest(std::string(25, 'A') + " / HTTP/1.1\r\n").status, HeadStatus::not_http);
+}
+
+TEST(RequestHeadTest, ABareCrEndsALine) {
+  const ParsedRequest r("GET /x HTTP/1.1\rHost: h\r\rA: b\r\r\nC: d\r\n e\rF: g\r\n\r\n");
+  ASSERT_EQ(r.status, HeadStatus::ok);
+  EXPECT_EQ(r.head.target, "/x");
+  EXPECT_EQ(r.head.version, Version::http11);
+  EXPECT_EQ(r.head.fields.host, "h");
+  EXPECT_TRUE(r.head.fields.bare_cr);
+  EXPECT_EQ(r.header_text(), "Host: h\nA: b\nC: d e\nF: g\n");
+  EXPECT_FALSE(ParsedRequest("GET /x HTTP/1.1\r\r\nHost: h\r\r\n\r\n").head.fields.bare_cr);
+}
+
+TEST(RequestHeadTest, ControlBytesStay) {
+  const ParsedRequest r(
+      std::string("GET /a\0b\x01 HTTP/1.1\r\nHo\0st: x\0y\r\nHost: h\r\n\r\n", 50));
+  ASSERT_EQ(r.status, HeadStatus::ok);
+  EXPECT_EQ(r.head.target, std::string("/a\0b\x01", 5));
+  EXPECT_EQ(r.head.fields.headers()[0].value, std::string("x\0y", 3));
+  EXPECT_EQ(r.head.fields.host, "h");
+}
+
+TEST(RequestHeadTest, HowMuchALineMustShow) {
+  const auto trusted = [](std::string_view text, LineTrust trust) {
+    const ParsedRequest r(text);
+    EXPECT_EQ(r.status, HeadStatus::ok) << text;
+    return is_trusted(r.head, trust);
+  };
+  for (const char* text : {"GET /x HTTP/1.1\r\n", "foo /x HTTP/3.7\r\n", "GET /a b http/2.0\r\n"}) {
+    EXPECT_TRUE(trusted(text, LineTrust::versioned)) << text;
+  }
+  EXPECT_TRUE(trusted("GET /x\r\n", LineTrust::guessed));
+  EXPECT_FALSE(trusted("GET /x\r\n", LineTrust::versioned));
+  EXPECT_FALSE(trusted("GET /x is what it says\r\n", LineTrust::guessed));
+  EXPECT_TRUE(trusted("GET /x is what it says\r\n", LineTrust::any));
 }
 
 TEST(RequestHeadTest, OddHeaderLines) {

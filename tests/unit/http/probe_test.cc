@@ -45,7 +45,7 @@ TEST(ProbeRequest, LeadingBlankLines) {
 TEST(ProbeRequest, OtherProtocols) {
   for (const char* text :
        {"\x16\x03\x01\x02", "SSH-2.0-OpenSSH_9.2p1 Debian", "EHLO host.example", "MAIL FROM:<a@b>",
-        "USER anonymous", "HTTP/1.1 200 OK", " GET /", "GET", "GET\r\n", "GET \x7f", ": /", "/ /",
+        "USER anonymous", "HTTP/1.1 200 OK", "GET", "GET\r\n", "GET \x7f", ": /", "/ /",
         "* OK IMAP4rev1 ready", "FOO hello", "FOO httpx"}) {
     const Probe verdict = request(text);
     EXPECT_NE(verdict, Probe::yes) << text;

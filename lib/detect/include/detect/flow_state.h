@@ -14,6 +14,7 @@
 #include "flow/stream_cursor.h"
 #include "http/body.h"
 #include "http/head_end.h"
+#include "http/preamble.h"
 #include "packet/view.h"
 
 namespace imds::detect {
@@ -24,6 +25,7 @@ enum class Phase : std::uint8_t {
   http_head,  // inside a request head
   http_body,  // inside a body, which is skipped
   http2,      // the client's side of an HTTP/2 connection
+  hunt,       // framing in doubt: requests are looked for everywhere
   opaque,     // not HTTP, or HTTP no more: only the first bytes of each segment are compared
 };
 
@@ -38,7 +40,9 @@ struct DirectionState {
 
   flow::StreamCursor cursor;
   HeadCollector head;  // also holds the bytes of an undecided probe, or a split header block
-  HeadCollector side;  // a request found where a body was announced
+  // A request found where a body was announced; while hunting, the tail of what was read; before
+  // the first request, the name a SOCKS request gave.
+  HeadCollector side;
   http::BodySkipper body;
   std::uint32_t raw_scanned = 0;  // bytes given to the raw scan so far
   // The last heads that were delivered, for comparison with what is sent again.
@@ -51,10 +55,11 @@ struct DirectionState {
   Phase phase = Phase::probe;
   bool seen = false;         // a packet was seen in this direction
   bool side_active = false;  // `side` is collecting
-  bool strict = false;       // entered by a guess: a request line needs its HTTP version
+  bool strict = false;       // entered by a guess: not every line passes for a request's
   bool raw_done = false;     // no raw scan (any more)
   bool side_second = false;  // what `side` collects is the other reading of conflicting bytes
   bool end_judged = false;   // the unfinished head was judged at a FIN
+  http::PreambleKind preamble = http::PreambleKind::none;  // the last message to a proxy
 
   // Whether a segment that ends `to` bytes beyond the next expected one has to wait for those in
   // front of it. What is skipped does not: only the first bytes of its segments are looked at.

@@ -6,6 +6,10 @@
 // of disguise) decides whether a head is parsed and matched exactly. Flows that touch an endpoint,
 // or an address a rule names, skip the first step.
 //
+// Where heads contradict themselves about their bodies no framing is followed: every request line
+// in what comes is read as one (phase `hunt`). What a client says to a proxy first (SOCKS, PROXY)
+// is passed over.
+//
 // Skipped is not blind: while a body is skipped, or a stream is opaque, the first bytes of every
 // segment, and of every body, are compared with request methods. Inside a body, what looks like a
 // request is inspected beside the announced framing, which goes on: neither a lying length nor an
@@ -34,6 +38,7 @@
 #include "flow/delivered.h"
 #include "flow/held_segments.h"
 #include "http/head.h"
+#include "http/preamble.h"
 #include "packet/view.h"
 #include "rules/evaluator.h"
 
@@ -94,6 +99,11 @@ class alignas(kCacheLine) Inspector {
 
   // The next packet of a flow, in the order received. `state` is fresh for a flow's first packet.
   void packet(const PacketContext& packet, flow::Direction direction, FlowState& state);
+
+  // Whether the payload of a UDP packet begins like an HTTP request: then datagram(), which reports
+  // it once, without a flow. False from there: it is none. Nothing is remembered.
+  [[nodiscard]] static bool may_be_request(const packet::PacketView& view);
+  [[nodiscard]] bool datagram(const PacketContext& packet);
 
   // Bytes that belong to no stream that could be followed (a fragment that could not be kept):
   // scanned as they are for the rules' strings. Remembers nothing, so it may say things twice.
@@ -195,6 +205,10 @@ class alignas(kCacheLine) Inspector {
   [[nodiscard]] ByteSpan consume_head(const Step& step, ByteSpan bytes);
   [[nodiscard]] ByteSpan consume_body(const Step& step, ByteSpan bytes);
   [[nodiscard]] bool consume_side(const Step& step, ByteSpan bytes, std::size_t body_size);
+  [[nodiscard]] ByteSpan pass_preamble(const Step& step, const http::Preamble& preamble,
+                                       ByteSpan bytes);
+  [[nodiscard]] std::string_view tunnel_host(const DirectionState& stream);
+  void forget_tunnel(DirectionState& stream);
   void head_complete(const Step& step, ByteSpan head);
   void take_as_raw(const Step& step, ByteSpan head);
   void end_partial_head(const Step& step, ByteSpan head);
@@ -220,14 +234,24 @@ class alignas(kCacheLine) Inspector {
   void blind_http2(const Step& step, Http2Blind reason);
   void note_http2_mid_stream(const Step& step);
 
+  // hunt.cc: streams whose framing is in doubt.
+  void begin_hunt(const Step& step, ByteSpan behind);
+  void hunt(const Step& step, ByteSpan segment);
+  bool hunt_in(const Step& step, ByteSpan text, bool is_all);
+  void take_hunted_as_raw(const Step& step, ByteSpan bytes);
+  void flush_hunt(const Step& step);
+
+  // datagram.cc: HTTP over UDP.
+  [[nodiscard]] bool inspect_datagram(const Step& step);
+
   // raw_scan.cc: streams that are not HTTP.
   void scan_raw(const Step& step, ByteSpan bytes);
   void judge_raw(const Step& step, ByteSpan bytes);
 
   // judge.cc: events to findings.
-  [[nodiscard]] bool parse(ByteSpan head, bool strict);
+  [[nodiscard]] bool parse(ByteSpan head, http::LineTrust trust);
   void inspect_parsed_head(const Step& step);
-  [[nodiscard]] bool inspect_partial_head(const Step& step, ByteSpan head, bool strict);
+  [[nodiscard]] bool inspect_partial_head(const Step& step, ByteSpan head, http::LineTrust trust);
   [[nodiscard]] event::Event base_event(const Step& step, event::EventType type) const;
   void judge(const Step& step, const event::Event& event);
   void forget_reported_raw_rules(FlowState& flow);

@@ -88,6 +88,14 @@ struct ResponseHead {
   HeaderBlock fields;
 };
 
+// How sure it is that a request begins here, and so what its first line has to show.
+enum class LineTrust : std::uint8_t {
+  any,        // the stream's beginning, or where another message ended: anything parseable
+  guessed,    // the beginning was not seen: an HTTP version, or one word for target (no prose)
+  versioned,  // found somewhere in other bytes: an HTTP version
+};
+[[nodiscard]] bool is_trusted(const RequestHead& head, LineTrust trust);
+
 enum class HeadStatus : std::uint8_t {
   ok,
   not_http,  // the first line is not a request line or status line; `out` is unspecified

@@ -45,4 +45,8 @@ static_assert(sizeof(HeadEndFinder) == 8);
 // the request, its line feed included; 0 if `bytes` is not (or not yet) one.
 [[nodiscard]] std::size_t simple_request_size(ByteSpan bytes);
 
+// A head whose lines all end in a bare CR: bytes up to and with the second of the two CRs that end
+// it. 0 if there is a line feed, or no end yet.
+[[nodiscard]] std::size_t bare_cr_head_size(ByteSpan bytes);
+
 }  // namespace imds::http
