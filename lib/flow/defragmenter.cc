@@ -276,6 +276,13 @@ void Defragmenter::write_block(const Datagram& datagram, std::size_t i, std::siz
   for_words(at, bytes, [&](std::size_t word, std::uint64_t bits, std::size_t from, ByteSpan piece) {
     const std::uint64_t here = present(base)[word] & bits;
     present(base)[word] |= bits;
+    if (here == 0) {
+      std::memcpy(first_bytes + from, piece.data(), piece.size());
+      if (second_bytes != nullptr) {
+        std::memcpy(second_bytes + from, piece.data(), piece.size());
+      }
+      return;
+    }
     for (std::size_t k = 0; k < piece.size(); ++k) {
       const bool is_here = ((here >> ((from + k) % kWord)) & 1) != 0;
       if (!is_here) {
