@@ -74,6 +74,10 @@ pipeline::Options worker_options(const Settings& settings, const EngineOptions& 
   options.inspector.head_bytes_max = config.inspect.head_bytes_max;
   options.inspector.raw_scan_bytes = config.inspect.raw_scan_bytes;
   options.inspector.arena = arena_options(config.inspect.arena_mib);
+  options.inspector.reorder = {config.inspect.reorder_mib, config.inspect.reorder_bytes,
+                               config.inspect.reorder_segments};
+  options.inspector.history_mib = config.inspect.history_mib;
+  options.verify_checksums = config.inspect.verify_checksums;
   options.inspector.http2_bytes = std::size_t{config.inspect.http2_mib} << 20;
   return options;
 }

@@ -115,15 +115,22 @@ void add_one_sided(Samples& samples, const Engine& engine) {
   for (std::size_t port = 0; port < engine.port_names().size(); ++port) {
     double judged = 0;
     double one_sided = 0;
+    double acknowledged = 0;
+    double unseen = 0;
     for (std::size_t w = 0; w < engine.worker_count(); ++w) {
       const detect::Counters& counters = engine.worker(w).inspector().counters();
       judged += as_double(counters.flows_judged[port]);
       one_sided += as_double(counters.flows_one_sided[port]);
+      acknowledged += as_double(counters.bytes_acknowledged[port]);
+      unseen += as_double(counters.bytes_unseen[port]);
     }
     samples.add(Family::port_flows_judged_total, {engine.port_names()[port]}, judged);
     samples.add(Family::port_flows_one_sided_total, {engine.port_names()[port]}, one_sided);
     samples.add(Family::port_one_sided_flows_ratio, {engine.port_names()[port]},
                 judged > 0 ? one_sided / judged : 0);
+    samples.add(Family::port_stream_bytes_acknowledged_total, {engine.port_names()[port]},
+                acknowledged);
+    samples.add(Family::port_stream_bytes_unseen_total, {engine.port_names()[port]}, unseen);
   }
 }
 
@@ -197,6 +204,23 @@ void add_inspection(Samples& samples, const std::string& worker, const pipeline:
   samples.add(Family::stream_gap_bytes_total, {worker}, as_double(d.stream_gap_bytes));
   samples.add(Family::stream_retransmitted_bytes_total, {worker},
               as_double(d.stream_retransmitted_bytes));
+  samples.add(Family::stream_late_bytes_total, {worker}, as_double(d.stream_late_bytes));
+  const std::pair<const char*, const Counter*> stream_events[] = {
+      {"held", &d.segments_held},
+      {"holes_filled", &d.holes_filled},
+      {"holes_given_up", &d.holes_given_up},
+      {"hold_refused", &d.holds_refused},
+      {"overlap_conflict", &d.overlap_conflicts},
+      {"overlap_unchecked", &d.overlap_unchecked},
+      {"out_of_window", &d.segments_out_of_window},
+      {"reset_ignored", &d.resets_ignored},
+  };
+  for (const auto& [kind, counter] : stream_events) {
+    samples.add(Family::stream_events_total, {worker, kind}, as_double(*counter));
+  }
+  const flow::Arena::Counters& reorder = w.inspector().held_segments().memory();
+  samples.add(Family::reorder_capacity_bytes, {worker}, as_double(reorder.bytes_capacity));
+  samples.add(Family::reorder_used_bytes, {worker}, as_double(reorder.bytes_in_use));
   samples.add(Family::http_heads_total, {worker}, as_double(d.http_heads));
   samples.add(Family::http_heads_parsed_total, {worker}, as_double(d.http_heads_parsed));
   const std::pair<const char*, const Counter*> anomalies[] = {

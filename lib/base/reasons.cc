@@ -73,6 +73,9 @@ constexpr std::array<ReasonRow, kDecodeReasonCount> kReasons{{
     {DecodeReason::link_truncated,
      {"link_truncated", "packet ends inside the header of its capture's link type", true}},
     {DecodeReason::wlan_protected, {"wlan_protected", "802.11 frame that is encrypted", false}},
+    {DecodeReason::ipv4_checksum, {"ipv4_checksum", "IPv4 header checksum is wrong", true}},
+    {DecodeReason::tcp_checksum, {"tcp_checksum", "TCP checksum is wrong", true}},
+    {DecodeReason::udp_checksum, {"udp_checksum", "UDP checksum is wrong", true}},
 }};
 
 struct DispositionRow {

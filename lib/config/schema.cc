@@ -169,6 +169,11 @@ void read_inspect(Section& s, Inspect& inspect) {
   s.integer("head_bytes_max", inspect.head_bytes_max, 1024, 65536);
   s.integer("raw_scan_bytes", inspect.raw_scan_bytes, 0, 65536);
   s.integer("arena_mib", inspect.arena_mib, 1, 16384);
+  s.integer("reorder_mib", inspect.reorder_mib, 1, 16384);
+  s.integer("reorder_bytes", inspect.reorder_bytes, 0, 1048576);
+  s.integer("reorder_segments", inspect.reorder_segments, 0, 65536);
+  s.integer("history_mib", inspect.history_mib, 1, 1024);
+  s.boolean("verify_checksums", inspect.verify_checksums);
   s.integer("http2_mib", inspect.http2_mib, 1, 16384);
 }
 

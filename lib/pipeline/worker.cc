@@ -8,6 +8,7 @@
 #include <rte_prefetch.h>
 
 #include "http/probe.h"
+#include "packet/checksum.h"
 #include "packet/decode.h"
 #include "port/packet_meta.h"
 
@@ -81,6 +82,7 @@ Worker::Worker(const Options& options, std::unique_ptr<detect::Inspector> inspec
                const classify::Classifier& classifier)
     : key_options_(options.key),
       timeouts_(options.timeouts),
+      verify_checksums_(options.verify_checksums),
       decode_options_(options.decode),
       index_(options.index),
       handover_(options.handover),
@@ -151,6 +153,9 @@ std::uint64_t Worker::decode_pass(std::uint16_t count) {
     packet::decode(contiguous(mbuf, i), frame, decode_options_, views_[i]);
     if (mbuf->pkt_len > kLongestPacket && views_[i].anomaly == DecodeReason::none) [[unlikely]] {
       views_[i].anomaly = DecodeReason::segments_too_many;
+    }
+    if (verify_checksums_ && views_[i].reason == DecodeReason::none) {
+      views_[i].reason = packet::wrong_checksum(views_[i]);
     }
     contexts_[i].is_test = (meta.flags & port::kTest) != 0;
     vlans_.note(views_[i].vlan);

@@ -58,7 +58,8 @@ tunnels:
   max_depth: 8
   ports: {vxlan: [1, 2, 3, 65535], vxlan_gpe: [5], geneve: [6], teredo: [], gtp_u: [7], l2tp: [8],
           mpls: [9]}
-inspect: {head_bytes_max: 2048, raw_scan_bytes: 0, arena_mib: 2, http2_mib: 3}
+inspect: {head_bytes_max: 2048, raw_scan_bytes: 0, arena_mib: 2, reorder_mib: 3, reorder_bytes: 0, reorder_segments: 9,
+          history_mib: 4, verify_checksums: true, http2_mib: 3}
 fragments: {memory_mib: 3, timeout: 7, per_datagram: 64}
 alerts:
   ring: {name: /other, records: 64, mode: 0600}
@@ -95,6 +96,11 @@ log: {level: trace}
   EXPECT_EQ(config.inspect.head_bytes_max, 2048u);
   EXPECT_EQ(config.inspect.raw_scan_bytes, 0u);
   EXPECT_EQ(config.inspect.arena_mib, 2u);
+  EXPECT_EQ(config.inspect.reorder_mib, 3u);
+  EXPECT_EQ(config.inspect.reorder_bytes, 0u);
+  EXPECT_EQ(config.inspect.reorder_segments, 9u);
+  EXPECT_EQ(config.inspect.history_mib, 4u);
+  EXPECT_TRUE(config.inspect.verify_checksums);
   EXPECT_EQ(config.inspect.http2_mib, 3u);
   EXPECT_EQ(config.fragments.memory_mib, 3u);
   EXPECT_EQ(config.fragments.timeout_seconds, 7u);

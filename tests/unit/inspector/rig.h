@@ -35,6 +35,8 @@ class Rig {
     settings.config.suppress = std::move(suppress);
     settings.config.flow.capacity = 1024;
     settings.config.inspect.arena_mib = 1;
+    settings.config.inspect.reorder_mib = 1;
+    settings.config.inspect.history_mib = 1;
     EngineOptions options;
     options.port_names = {"test"};
     options.sinks = {&sink};

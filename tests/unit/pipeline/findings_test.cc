@@ -147,6 +147,25 @@ TEST(Findings, ABurstOfLongPackets) {
   EXPECT_EQ(rig.run(source).take().size(), 64u);
 }
 
+// A receiver drops it, and so does the inspector if asked to.
+TEST(Findings, WrongChecksumsAreMalformedIfVerified) {
+  for (const bool verify : {false, true}) {
+    Options options = small_options();
+    options.verify_checksums = verify;
+    Rig rig(options);
+    const Given packet = given(PacketBuilder()
+                                   .ethernet()
+                                   .ipv4("10.0.0.1", "169.254.169.254")
+                                   .tcp(40000, 80)
+                                   .bad_checksum()
+                                   .payload(kMetadata)
+                                   .build());
+    EXPECT_EQ(rig.run(packet).take().empty(), verify);
+    EXPECT_EQ(rig.stopped(DecodeReason::tcp_checksum), verify ? 1u : 0u);
+    EXPECT_EQ(rig.count(Disposition::malformed), verify ? 1u : 0u);
+  }
+}
+
 TEST(Findings, CutByTheSnapLength) {
   TcpSession session;
   session.handshake().client(kMetadata);

@@ -48,8 +48,12 @@ enum class DecodeReason : std::uint8_t {
   mpls_too_deep,
   link_truncated,
   wlan_protected,
+  // Of a fully decoded packet, with inspect.verify_checksums.
+  ipv4_checksum,
+  tcp_checksum,
+  udp_checksum,
 };
-inline constexpr std::size_t kDecodeReasonCount = 37;
+inline constexpr std::size_t kDecodeReasonCount = 40;
 
 // What became of a packet: exactly one per received packet.
 enum class Disposition : std::uint8_t {

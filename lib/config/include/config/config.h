@@ -165,6 +165,11 @@ struct Inspect {
   std::uint32_t head_bytes_max = 65536;  // longest HTTP head that is parsed
   std::uint32_t raw_scan_bytes = 4096;   // per direction, of protocols not known; 0: none
   std::uint32_t arena_mib = 64;          // per worker, for heads split over segments
+  std::uint32_t reorder_mib = 16;        // per worker, for segments that came early
+  std::uint32_t reorder_bytes = 65536;   // the same, per direction of a flow
+  std::uint32_t reorder_segments = 256;  // per direction of a flow
+  std::uint32_t history_mib = 8;         // per worker, for heads just read
+  bool verify_checksums = false;
   std::uint32_t http2_mib = 16;          // per worker, for HTTP/2 header compression
   friend bool operator==(const Inspect&, const Inspect&) = default;
 };

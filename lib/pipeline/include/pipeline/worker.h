@@ -79,6 +79,7 @@ struct Options {
   flow::TableOptions flows;
   flow::KeyOptions key;
   flow::Timeouts timeouts;
+  bool verify_checksums = false;  // packets with a wrong one are malformed, as for their receiver
   flow::DefragmenterOptions fragments;  // on_lost is the worker's
   unsigned index = 0;                   // of this worker among those of `handover`
   Handover* handover = nullptr;         // must outlive the worker; none: it is the only one
@@ -153,6 +154,7 @@ class alignas(kCacheLine) Worker {
 
   flow::KeyOptions key_options_;
   flow::Timeouts timeouts_;
+  bool verify_checksums_;
   packet::DecodeOptions decode_options_;
   unsigned index_;
   Handover* handover_;
