@@ -17,6 +17,27 @@ bool source_is_client_by_port(const packet::PacketView& view) {
   return view.source_port >= view.destination_port;
 }
 
+// A head cut within its Host line names a host that nobody asked for: without that line.
+ByteSpan without_cut_host(ByteSpan head) {
+  constexpr std::string_view kHost = "host:";
+  std::size_t line = head.size();
+  while (line > 0 && head[line - 1] != '\n') {
+    --line;
+  }
+  const ByteSpan last = head.subspan(line);
+  if (line == 0 || last.size() < kHost.size()) {
+    return head;
+  }
+  for (std::size_t i = 0; i < kHost.size(); ++i) {
+    const std::uint8_t c = last[i];
+    const bool upper = c >= 'A' && c <= 'Z';
+    if ((upper ? c + ('a' - 'A') : c) != static_cast<std::uint8_t>(kHost[i])) {
+      return head;
+    }
+  }
+  return head.first(line);
+}
+
 }  // namespace
 
 // Into head_. Where no request must begin, prose that begins like one must not pass for one.
@@ -49,7 +70,7 @@ bool Inspector::inspect_partial_head(const Step& step, ByteSpan head, http::Line
   counters_.http_heads.add();
   counters_.http_heads_parsed.add();
   counters_.http_heads_incomplete.add();
-  if (!parse(head, trust)) {
+  if (!parse(without_cut_host(head), trust)) {
     counters_.http_heads_unparsable.add();
     return false;
   }

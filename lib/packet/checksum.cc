@@ -59,7 +59,8 @@ std::uint16_t checksum_fold(std::uint64_t sum) {
 
 DecodeReason wrong_checksum(const PacketView& view) {
   const ByteSpan network = view.network;
-  if (!view.is_ip() || view.truncated || view.is_fragment || network.size() < (view.source.is_v6() ? kIpv6 : kLeastIpv4)) {
+  if (!view.is_ip() || view.truncated || view.is_fragment ||
+      network.size() < (view.source.is_v6() ? kIpv6 : kLeastIpv4)) {
     return DecodeReason::none;
   }
   if (!view.source.is_v6()) {
@@ -85,8 +86,7 @@ DecodeReason wrong_checksum(const PacketView& view) {
       return view.source.is_v6() ? DecodeReason::udp_checksum : DecodeReason::none;
     }
   }
-  const std::uint64_t sum =
-      checksum_add(pseudo_header(view, segment.size()), segment);
+  const std::uint64_t sum = checksum_add(pseudo_header(view, segment.size()), segment);
   return checksum_fold(sum) == kRight ? DecodeReason::none
          : tcp                        ? DecodeReason::tcp_checksum
                                       : DecodeReason::udp_checksum;

@@ -205,6 +205,15 @@ TEST(Request, CutInItsFirstLineIsJudgedWhereTheStreamBegan) {
             expected);
 }
 
+TEST(Request, CutInItsHostNamesNone) {
+  auto session = begun();
+  session.client("GET /latest/meta-data/ HTTP/1.1\r\nA: b\r\nHOST: 169.254.16").client_fin();
+  Bench bench;
+  const auto findings = bench.feed(session).take();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_TRUE(findings[0].domain.empty());
+}
+
 TEST(Request, NeverEndedIsJudgedWhenItsFlowEnds) {
   auto session = begun();
   session.client("GET /latest/meta-data/ HTTP/1.1\r\nHost: h\r\nX-Slow: 1\r\n");
