@@ -104,6 +104,7 @@ flow::DefragmenterOptions Worker::fragment_options(const Options& options) {
 
 std::uint32_t Worker::poll(std::span<port::Source* const> sources) {
   std::uint32_t packets = 0;
+  Timestamp newest;
   for (port::Source* source : sources) {
     const std::uint16_t count = source->receive(burst_);
     if (count == 0) {
@@ -115,6 +116,8 @@ std::uint32_t Worker::poll(std::span<port::Source* const> sources) {
     handover_pass(count, source->port_index());
     flow_pass(count);
     inspect_pass(count);
+    // Not the first one's: between two packets of a burst hours may have passed.
+    newest = std::max(newest, views_[count - 1].time);
     source->release(std::span<rte_mbuf* const>(burst_).first(count));
     packets += count;
   }
@@ -123,7 +126,9 @@ std::uint32_t Worker::poll(std::span<port::Source* const> sources) {
   }
   if (packets > 0) {
     age(clock_.now(), kAgeingBudget);
-    give_up_waiting(views_[0].time);
+  }
+  if (newest > Timestamp{}) {
+    give_up_waiting(newest);
   }
   return packets;
 }

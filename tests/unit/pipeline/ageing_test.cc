@@ -48,6 +48,24 @@ TEST(Ageing, ARetriedSynIsTheSameConnection) {
   EXPECT_EQ(Rig(with_timeouts()).run(session).events(), Events{"connection"});
 }
 
+// Hours may lie between two packets of one burst: they are no time that a stream behind them
+// waited.
+TEST(Ageing, AStreamDoesNotWaitBeforeItBegins) {
+  TcpSession session;
+  session.wait(3600 * kSecond).handshake();
+  const std::uint32_t begin = session.client_sequence();
+  session.segment(true, begin + 10, support::kPsh | support::kAck, kMetadata.substr(10));
+  ListSource burst;
+  burst.add(bystander(0));
+  burst.add(session);
+  Rig rig(with_timeouts());
+  rig.run(burst);
+  TcpSession rest;
+  rest.wait(3601 * kSecond);
+  rest.segment(true, begin, support::kPsh | support::kAck, kMetadata.substr(0, 10));
+  EXPECT_EQ(rig.run(rest).events(), (Events{"connection", std::string(kFoundMetadata)}));
+}
+
 TEST(Ageing, ATalkingFlowIsNot) {
   TcpSession session;
   session.handshake().client("GET / HTTP/1.1\r\n\r\n");
