@@ -2,6 +2,8 @@
 """Writes every technique's capture into a folder: for scripts, and to look at with other tools.
 
 usage: make_captures.py FOLDER [--one-file]
+
+--one-file joins them, without frames longer than one packet buffer of DPDK's pcap driver.
 """
 
 import pathlib
@@ -26,7 +28,8 @@ def main():
         with PcapFile(folder / "evasion.pcap", START) as capture:
             for number, technique in enumerate(everything.values(), 1):
                 for _, frame in technique.frames(number):
-                    capture.add(frame)
+                    if len(frame) <= 2000:
+                        capture.add(frame)
             packets = capture.packets
     else:
         for number, (name, technique) in enumerate(everything.items(), 1):

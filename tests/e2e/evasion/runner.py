@@ -9,10 +9,10 @@ import technique as techniques
 from scene import PcapFile, write_pcap
 
 # The events that tell of an evasion, each wanted by a rule that names nothing else.
-EVENTS = ()
+EVENTS = ("tcp_overlap_conflict", "fragment_overlap", "http2_mid_stream")
 EVENT_RULE = """title: Evasion seen
 id: 5f4a3d1e-6d59-4f8b-9b55-0f1c2a7d9e10
-logsource: {category: network}
+logsource: {product: imds-inspector}
 detection:
   selection: {imds.event: [%s]}
   condition: selection
@@ -80,6 +80,7 @@ class Runs:
         self.folder = folder
         self.all = techniques.load()
         self.numbers = {name: 1 + at for at, name in enumerate(self.all)}
+        self._frames = {}  # scapy is slow: each capture is made once
         self._outcomes = {"plain": {}, "evasive": {}}
         self._client = {}
         for name, number in self.numbers.items():
@@ -93,8 +94,12 @@ class Runs:
         return self._of("evasive", technique)
 
     def frames(self, kind, technique):
-        number = self.numbers[technique.name]
-        return technique.plain_frames(number) if kind == "plain" else technique.frames(number)
+        key = (kind, technique.name)
+        if key not in self._frames:
+            number = self.numbers[technique.name]
+            make = technique.plain_frames if kind == "plain" else technique.frames
+            self._frames[key] = make(number)
+        return self._frames[key]
 
     def capture(self, kind, technique):
         """Writes a technique's capture; (path, number of packets)."""

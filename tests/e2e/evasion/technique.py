@@ -2,8 +2,6 @@
 
 import dataclasses
 import importlib
-import os
-import pathlib
 import typing
 
 from scene import DEFAULT, Request, Scene, to_bytes
@@ -21,11 +19,6 @@ MODULES = [
     "normalisation",
     "unknown_protocols",
 ]
-
-_PENDING = pathlib.Path(__file__).parent / "pending.txt"
-PENDING = set(_PENDING.read_text().split()) if _PENDING.exists() else set()
-if os.environ.get("EVASION_ALL"):
-    PENDING = set()
 
 # What of an alert a technique must not change.
 SAME = (
@@ -57,6 +50,8 @@ class Technique:
     events: frozenset = frozenset()
     # Events that may be seen or not.
     tolerated: frozenset = frozenset()
+    # Whether other readings of the same bytes may be alerted too.
+    readings: bool = False
     # Fields in which the alert rightly differs from that of the plain delivery.
     differs: tuple = ()
     # Fields every request's alert must have: name -> value.
@@ -86,15 +81,11 @@ class Technique:
         return to_bytes(scene.frames(scene.conversation()))
 
 
-def load(pending=None):
-    """All techniques by name, in the order of MODULES and of their tables; without those whose
-    capability the inspector does not have yet."""
-    pending = PENDING if pending is None else pending
+def load():
+    """All techniques by name, in the order of MODULES and of their tables."""
     found = {}
     for module in MODULES:
         for technique in importlib.import_module("techniques." + module).TECHNIQUES:
             assert technique.name not in found, technique.name
-            if technique.name in pending:
-                continue
             found[technique.name] = dataclasses.replace(technique, layer=module)
     return found

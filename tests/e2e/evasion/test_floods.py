@@ -18,7 +18,8 @@ REQUESTS = 20
 FLOW_BYTES = 512  # of one flow in table and indices, rounded up
 CAPS = {
     "flow": {"capacity": 131072},
-    "inspect": {"arena_mib": 8},
+    "inspect": {"arena_mib": 8, "reorder_mib": 8, "history_mib": 2, "http2_mib": 4},
+    "fragments": {"memory_mib": 4},
     "alerts": {"ring": {"name": "/imds-evasion-flood", "records": 64},
                "finding_ring_records": 1024},
 }
@@ -26,11 +27,10 @@ CAPS = {
 
 def configured_bytes(caps):
     """What the configuration allows the stores to grow to, as bytes."""
-    inspect = caps["inspect"]
+    mebibytes = sum(caps["inspect"].values()) + caps["fragments"]["memory_mib"]
     return (
         caps["flow"]["capacity"] * FLOW_BYTES
-        + (inspect["arena_mib"] + inspect.get("http2_mib", 16)) * MIB
-        + caps.get("fragments", {}).get("memory_mib", 16) * MIB
+        + mebibytes * MIB
         + caps["alerts"]["finding_ring_records"] * 3 * 1024 * 2
         + caps["alerts"]["ring"]["records"] * 4096
     )

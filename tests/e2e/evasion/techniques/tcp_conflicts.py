@@ -85,7 +85,7 @@ def bad_checksum(scene, head, other):
 
 def conflict(name, summary, arrange, **more):
     build = arrange if arrange.__name__ == "build" else scenario(arrange)
-    return Technique(name, summary, build, **{"events": CONFLICT, **more})
+    return Technique(name, summary, build, **{"events": CONFLICT, "readings": True, **more})
 
 
 TECHNIQUES = [

@@ -49,7 +49,6 @@ def fragmented_outside(size, *layers):
                 base = outer.copy()
                 inner = base.payload
                 base.remove_payload()
-                base.nh = outer.nh if "nh" in outer.fields else 17
                 whole = base / IPv6ExtHdrFragment(id=scene.number * 16 + number) / inner
                 pieces = fragment6(whole, size)
             frames += [outer_frame(piece, forth) for piece in pieces]
