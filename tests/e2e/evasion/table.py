@@ -36,6 +36,11 @@ def sees(technique):
         parts.append("`%s` %s" % (name, ", ".join(value) if isinstance(value, list) else value))
     parts += ["`imds_inspector_%s`" % name.replace("=", '="').replace("}", '"}')
               for name in technique.counters]
+    shown = [name for name in technique.differs if name not in technique.fields]
+    if shown and technique.alerts:
+        parts.append("of its own: " + ", ".join("`%s`" % name for name in shown))
+    if technique.readings:
+        parts.append("other readings may be alerted too")
     if technique.limits:
         parts.append("**" + technique.limits + "**")
     return "; ".join(parts) or "nothing"
