@@ -117,7 +117,8 @@ struct HeaderText {
 };
 // "Name: value\n" for every header in order, kept or not: unfolded (one blank for each fold),
 // without blanks around name and value. A malformed line stands as it is. Written into `buffer`;
-// what does not fit is left out and truncated is set. bytes.size() + count bytes suffice.
+// what does not fit is left out and truncated is set. bytes.size() + count + 1 bytes suffice (the
+// last line of a head cut short lacks its line feed).
 [[nodiscard]] HeaderText write_header_text(const HeaderBlock& fields, std::span<char> buffer);
 
 }  // namespace imds::http
