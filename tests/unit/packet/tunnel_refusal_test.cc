@@ -185,7 +185,7 @@ std::vector<Broken> broken_tunnels() {
   cdp.protocol = 0x2000;
   GreOptions endless;
   for (int i = 0; i < 20; ++i) {
-    endless.routes.insert(endless.routes.end(), {0x08, 0, 0, 0});
+    wire::append32(endless.routes, 0x08000000);
   }
   const auto gre_bytes = [](Bytes header) { return outer_v4().next(47).bytes(std::move(header)); };
   const auto pppoe_bytes = [](Bytes b) { return outer_frame().next(0x8864).bytes(std::move(b)); };
