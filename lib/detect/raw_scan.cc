@@ -1,24 +1,11 @@
 // Streams that are not HTTP: the rules' strings are looked for in their first bytes. A string cut
 // by a segment boundary is found, because the end of one piece is scanned again with the next.
 #include <algorithm>
-#include <cstring>
 
 #include "detect/inspector.h"
+#include "tls.h"
 
 namespace imds::detect {
-
-namespace {
-
-// Protocols in which no plain string can stand: TLS records (RFC 8446, 5.1) and SSH (RFC 4253,
-// 4.2). Segments that pretend are still compared with request methods, one by one.
-bool is_encrypted(ByteSpan first) {
-  const bool tls = first.size() >= 3 && first[0] >= 0x14 && first[0] <= 0x17 && first[1] == 0x03 &&
-                   first[2] <= 0x04;
-  const bool ssh = first.size() >= 4 && std::memcmp(first.data(), "SSH-", 4) == 0;
-  return tls || ssh;
-}
-
-}  // namespace
 
 void Inspector::scan_raw(const Step& step, ByteSpan bytes) {
   DirectionState& stream = step.stream;
@@ -27,7 +14,7 @@ void Inspector::scan_raw(const Step& step, ByteSpan bytes) {
   }
   // Flows with an endpoint are never bypassed: nothing encrypted has any business there.
   const bool bypass =
-      stream.raw_scanned == 0 && step.flow.endpoint == classify::kNoEndpoint && is_encrypted(bytes);
+      stream.raw_scanned == 0 && step.flow.endpoint == classify::kNoEndpoint && is_tls(bytes);
   if (options_.raw_scan_bytes == 0 || bypass) {
     stream.raw_done = true;
     return;

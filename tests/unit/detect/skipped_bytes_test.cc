@@ -235,12 +235,6 @@ TEST(RawMatch, FlowsOfAnEndpointAreNeverBypassed) {
   EXPECT_EQ(Bench().feed(session).events(), (Events{"connection", "raw_match"}));
 }
 
-TEST(RawMatch, NotInsideTls) {
-  auto session = begun();
-  session.client(std::string("\x16\x03\x01\x02\x00", 5) + "/latest/meta-data");
-  EXPECT_EQ(Bench().feed(session).events(), Events{});
-}
-
 TEST(Http2, PrefaceIsCountedWhereverItIsCut) {
   constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
   for (std::size_t cut = 1; cut < kPreface.size(); ++cut) {
