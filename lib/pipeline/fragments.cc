@@ -55,6 +55,9 @@ void Worker::datagram(ByteSpan bytes, const detect::PacketContext& fragment_cont
     return;
   }
   if (!needs_flow(view, context)) {
+    if (detect::Inspector::may_be_request(view) && inspector_->datagram(context)) {
+      counters_.datagrams.add();
+    }
     return;
   }
   if (!give_datagram(bytes, made_of, context)) {

@@ -183,6 +183,37 @@ TEST(Fragments, ContactIsReportedWhenTheTimeIsUp) {
   EXPECT_EQ(rig.worker().defragmenter().counters().timed_out.get(), 1u);
 }
 
+// SSDP and the like: a request in one datagram, without a flow, whomever it goes to.
+TEST(Fragments, OfHttpOverUdpAreReadAsTheDatagramWouldBe) {
+  for (const Ends& ends : {Ends{"10.0.0.1", "203.0.113.7"}, Ends{"2001:db8::1", "2001:db8::2"}}) {
+    const Bytes packet = ends.ip(false).udp(5000, 1900).payload(kMetadata).build();
+    const Bytes whole(packet.begin() + (ends.is_v6() ? 40 : 20), packet.end());
+    const auto plain = findings_of({ends.ip().next(17).bytes(whole).build()});
+    ASSERT_EQ(plain.size(), 1u);
+    const auto found = findings_of(fragments_of(ends, whole, 24, 17));
+    ASSERT_EQ(found.size(), 1u);
+    expect_same(found[0], plain[0]);
+  }
+}
+
+TEST(Fragments, OfHttpOverUdpCountTheirDatagramIfItIsARequest) {
+  Rig rig;
+  ListSource source;
+  unsigned id = 1;
+  for (const std::string_view payload : {kMetadata, std::string_view("GET the news, not a page")}) {
+    const Ends ends{"10.0.0.1", "203.0.113.7"};
+    const Bytes packet = ends.ip(false).udp(5000, 1900).payload(payload).build();
+    const Bytes whole(packet.begin() + 20, packet.end());
+    for (const Bytes& frame : fragments_of(ends, whole, 24, 17, id++)) {
+      source.add(given(frame));
+    }
+  }
+  rig.run(source);
+  EXPECT_EQ(rig.worker().defragmenter().counters().completed.get(), 2u);
+  EXPECT_EQ(rig.worker().counters().datagrams.get(), 1u);
+  EXPECT_EQ(rig.flows(), 0u);
+}
+
 TEST(Fragments, FloodHidesNoRequest) {
   Options options = small_options();
   options.fragments.memory_bytes = flow::Defragmenter::kLeastMemory;
