@@ -12,7 +12,6 @@ struct FieldLine {
   std::string_view first;         // without line end
   std::string_view continuation;  // the raw lines folded onto it, line ends included; may be empty
   bool bare_lf = false;
-  bool bare_cr = false;  // ends in a CR without line feed
 };
 
 class FieldReader {
@@ -29,28 +28,31 @@ class FieldReader {
       }
       line = line_at(lines_, position_);
       position_ = line.next;
+      bare_cr_ = bare_cr_ || line.bare_cr;
     } while (line.text.empty() && line.bare_cr);
     if (line.text.empty()) {
       return false;
     }
     field.first = line.text;
     field.bare_lf = line.bare_lf;
-    field.bare_cr = line.bare_cr;
     const std::size_t fold = position_;
     while (position_ < lines_.size() && is_blank(lines_[position_])) {
       const Line folded = line_at(lines_, position_);
       field.bare_lf = field.bare_lf || folded.bare_lf;
-      field.bare_cr = field.bare_cr || folded.bare_cr;
+      bare_cr_ = bare_cr_ || folded.bare_cr;
       position_ = folded.next;
     }
     field.continuation = lines_.substr(fold, position_ - fold);
     return true;
   }
   [[nodiscard]] std::size_t position() const { return position_; }
+  // Some line so far had a CR without line feed.
+  [[nodiscard]] bool saw_bare_cr() const { return bare_cr_; }
 
  private:
   std::string_view lines_;
   std::size_t position_ = 0;
+  bool bare_cr_ = false;
 };
 
 // Calls put(text) for each non-empty folded part, blanks around it removed.

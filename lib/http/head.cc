@@ -114,7 +114,6 @@ void parse_fields(std::string_view lines, std::span<char> scratch, HeaderBlock& 
   while (reader.next(field)) {
     ++out.count;
     out.bare_lf = out.bare_lf || field.bare_lf;
-    out.bare_cr = out.bare_cr || field.bare_cr;
     // A line that begins with a blank but has none before it to continue is odd as well.
     out.folded = out.folded || !field.continuation.empty() || is_blank(field.first.front());
     Header header;
@@ -133,6 +132,7 @@ void parse_fields(std::string_view lines, std::span<char> scratch, HeaderBlock& 
     }
     note_known(header, blank || !field.continuation.empty(), out);
   }
+  out.bare_cr = out.bare_cr || reader.saw_bare_cr();
   out.unfold_truncated = unfolded.truncated();
   out.bytes = {reinterpret_cast<const std::uint8_t*>(lines.data()), reader.position()};
 }

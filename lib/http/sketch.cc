@@ -131,7 +131,7 @@ RequestLine quick_request_line(std::string_view line) {
   RequestLine out;
   const std::size_t blank = line.substr(0, 8).find(' ');
   if (blank == std::string_view::npos || line.size() < blank + 2 + kVersionSize ||
-      line[blank + 1] == ' ' || line[line.size() - kVersionSize - 1] == ' ' ||
+      is_blank(line[blank + 1]) || is_blank(line[line.size() - kVersionSize - 1]) ||
       line.substr(line.size() - kVersionSize, kVersion.size()) != kVersion ||
       !is_known_method(line.substr(0, blank))) {
     return split_request_line(line);
@@ -260,6 +260,21 @@ void sketch_headers(std::string_view head, std::size_t start, HeaderSketch& out)
   }
 }
 
+// The same as the parser finds: with a bare CR lines end where the walk does not see it.
+Framing read_framing(std::string_view lines) {
+  Framing framing;
+  FieldReader reader(lines);
+  FieldLine field;
+  while (reader.next(field)) {
+    std::string_view name;
+    std::string_view value;
+    if (split_field(field.first, name, value)) {
+      note_framing(name, value, is_blank(name.data()[name.size()]), framing);
+    }
+  }
+  return framing;
+}
+
 }  // namespace
 
 RequestSketch sketch_request(ByteSpan raw_head) {
@@ -278,9 +293,11 @@ RequestSketch sketch_request(ByteSpan raw_head) {
   sketch.valid = true;
   sketch.disguise = static_cast<std::uint16_t>(headers.disguise() |
                                                target_disguise(request.method, request.target));
-  sketch.body = plan_body(request.method, headers.framing());
-  sketch.body.conflicting = sketch.body.conflicting ||
-                            (request.version != "1.1" && headers.framing().has_transfer_encoding);
+  const bool bare_cr = (headers.disguise() & kBareCr) != 0;
+  const Framing framing = bare_cr ? read_framing(head.substr(line.next)) : headers.framing();
+  sketch.body = plan_body(request.method, framing);
+  sketch.body.conflicting = sketch.body.conflicting || bare_cr ||
+                            (request.version != "1.1" && framing.has_transfer_encoding);
   return sketch;
 }
 

@@ -84,8 +84,8 @@ namespace imds::http {
 }
 
 // One line without its line end, and where the next begins. The last may lack a line feed. CRs in
-// front of a line feed belong to the line end; a CR elsewhere ends the line as well, as some
-// readers have it.
+// front of a line feed belong to the line end, though all but one are bare; a CR elsewhere ends the
+// line as well, as some readers have it.
 struct Line {
   std::string_view text;
   std::size_t next = 0;
@@ -106,6 +106,7 @@ struct Line {
   while (!line.text.empty() && line.text.back() == '\r') {
     line.text.remove_suffix(1);
   }
+  line.bare_cr = end - start > line.text.size() + 1;
   if (const std::size_t cr = line.text.find('\r'); cr != std::string_view::npos) {
     line.text = line.text.substr(0, cr);
     line.next = start + cr + 1;

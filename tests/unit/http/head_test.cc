@@ -83,7 +83,16 @@ TEST(RequestHeadTest, ABareCrEndsALine) {
   EXPECT_EQ(r.head.fields.host, "h");
   EXPECT_TRUE(r.head.fields.bare_cr);
   EXPECT_EQ(r.header_text(), "Host: h\nA: b\nC: d e\nF: g\n");
-  EXPECT_FALSE(ParsedRequest("GET /x HTTP/1.1\r\r\nHost: h\r\r\n\r\n").head.fields.bare_cr);
+}
+
+// Nor does a second CR before the line feed make an empty line that ends the head.
+TEST(RequestHeadTest, TwoCrsBeforeALineFeedAreOneTooMany) {
+  const ParsedRequest r("GET /x HTTP/1.1\r\nHost: h\r\n\r\r\nA: b\r\n\r\n");
+  EXPECT_TRUE(r.head.fields.bare_cr);
+  EXPECT_EQ(r.header_text(), "Host: h\nA: b\n");
+  EXPECT_TRUE(ParsedRequest("GET /x HTTP/1.1\r\r\nHost: h\r\n\r\n").head.fields.bare_cr);
+  EXPECT_TRUE(ParsedRequest("GET /x HTTP/1.1\r\nHost: h\r\r\n\r\n").head.fields.bare_cr);
+  EXPECT_FALSE(ParsedRequest("GET /x HTTP/1.1\r\nHost: h\r\n\r\n").head.fields.bare_cr);
 }
 
 TEST(RequestHeadTest, ControlBytesStay) {

@@ -33,8 +33,7 @@ struct RequestSketch {
   // The first line is a request line, as parse_request_head() would find. Without, nothing else
   // is set.
   bool valid = false;
-  // As plan_request_body() on the parsed head gives, except when a header is folded or a CR is bare
-  // (then parse).
+  // As plan_request_body() on the parsed head gives, except when a header is folded (then parse).
   BodyPlan body;
 };
 
