@@ -10,9 +10,8 @@
 
 #include "base/text.h"
 #include "fixture.h"
-#include "http/head.h"
 #include "http/sketch.h"
-#include "http/target.h"
+#include "parsed_request.h"
 #include "random_rules.h"
 
 namespace imds::rules {
@@ -61,35 +60,6 @@ std::string random_head(Generator& generator) {
   return head + "\r\n";
 }
 
-// As the detector makes it; the parts live in the caller's buffers.
-struct ParsedRequest {
-  http::RequestHead head;
-  std::vector<char> unfolded;
-  std::vector<char> target_buffer;
-  std::vector<char> header_buffer;
-
-  bool parse(std::string_view text, event::Event& event) {
-    unfolded.resize(text.size());
-    if (http::parse_request_head(bytes(text), unfolded, head) != http::HeadStatus::ok) {
-      return false;
-    }
-    const http::Target target = http::split_target(head.method, head.target, head.fields.host);
-    target_buffer.resize(2 * text.size() + http::kNormaliseSlack);
-    const http::NormalisedTarget normal = http::normalise_target(target, target_buffer);
-    header_buffer.resize(text.size() + head.fields.count);
-    event.http.method = head.method;
-    event.http.target = {target.text, normal.target};
-    event.http.path = {target.path, normal.path};
-    event.http.query = {target.query, normal.query};
-    event.http.domain = {target.host, normal.domain};
-    event.http.host = head.fields.host;
-    event.http.user_agent = head.fields.user_agent;
-    event.http.headers = http::write_header_text(head.fields, header_buffer).text;
-    event.http.version = head.version_text;
-    return true;
-  }
-};
-
 bool contains(const std::vector<IpPrefix>& prefixes, const IpAddress& address) {
   return std::any_of(prefixes.begin(), prefixes.end(),
                      [&](const IpPrefix& prefix) { return prefix.contains(address); });
@@ -137,56 +107,6 @@ TEST(Prefilter, MissesNothingThatMatches) {
 // Blanks around values are no hindrance to the literals, other than what else counts as disguise.
 bool is_plain(std::string_view head) {
   return (http::sketch_request(bytes(head)).disguise & ~unsigned{http::kHeaderSpacing}) == 0;
-}
-
-// A rule made of what some field of the event says: a piece of it, with a wildcard now and then.
-sigma::Rule rule_from(Generator& generator, const event::Event& event) {
-  constexpr std::array kFields{
-      event::FieldId::url,        event::FieldId::url_path,        event::FieldId::url_query,
-      event::FieldId::url_domain, event::FieldId::request_headers, event::FieldId::user_agent,
-      event::FieldId::http_host,  event::FieldId::request_headers};
-  event::FieldScratch scratch;
-  event::FieldValue value;
-  sigma::FieldMatch match;
-  while (value.kind == event::FieldValue::Kind::absent) {
-    match.field = kFields[generator.below(kFields.size())];
-    value = event::value_of(event, *match.field, scratch);
-  }
-  const std::string_view text = generator.chance(50) ? value.text.raw : value.text.normalised;
-  const std::size_t start = generator.chance(25) ? 0 : generator.below(text.size() + 1);
-  const std::size_t size =
-      generator.chance(25) ? text.size() - start : generator.below(text.size() - start + 1);
-  const bool from_start = start == 0 && generator.chance(50);
-  const bool to_end = start + size == text.size() && generator.chance(50);
-  match.operation = from_start && to_end ? sigma::Operation::equals
-                    : from_start         ? sigma::Operation::starts_with
-                    : to_end             ? sigma::Operation::ends_with
-                                         : sigma::Operation::contains;
-  match.cased = generator.chance(30);
-
-  using Token = sigma::PatternToken;
-  sigma::Pattern pattern;
-  std::string_view rest = text.substr(start, size);
-  if (rest.size() > 3 && generator.chance(40)) {
-    const std::size_t cut = generator.below(rest.size());
-    if (cut > 0) {
-      pattern.tokens.push_back({Token::Kind::literal, std::string(rest.substr(0, cut))});
-    }
-    pattern.tokens.push_back({Token::Kind::any_many, {}});
-    rest.remove_prefix(cut + generator.below(rest.size() - cut));
-  }
-  if (!rest.empty()) {
-    pattern.tokens.push_back({Token::Kind::literal, std::string(rest)});
-  }
-  sigma::Value one;
-  one.kind = sigma::Value::Kind::pattern;
-  one.pattern = pattern;
-  match.values = {one};
-  sigma::Rule rule;
-  rule.events = event::bit(event::EventType::http_request);
-  rule.selections = {sigma::Selection{"s", {{match}}, {}}};
-  rule.conditions = {sigma::Condition{}};
-  return rule;
 }
 
 TEST(Prefilter, MissesNoRuleMadeOfWhatTheHeadSays) {
