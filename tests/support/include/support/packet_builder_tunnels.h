@@ -302,8 +302,9 @@ inline Encapsulation geneve(unsigned vni, Bytes options = {}) {
 inline Encapsulation teredo(bool authentication = false, bool origin = false) {
   Bytes h;
   if (authentication) {
-    h = {0, 1, 4, 4};
-    h.resize(h.size() + 17, 0x60);
+    h.assign(4 + 17, 0x60);
+    wire::put16(h, 0, 1);
+    wire::put16(h, 2, 0x0404);
   }
   if (origin) {
     const Bytes indication = {0, 0, 0x11, 0x22, 0xf5, 0xff, 0xff, 0xfe};
