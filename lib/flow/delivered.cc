@@ -5,8 +5,8 @@
 
 namespace imds::flow {
 
-Delivered::Delivered(std::size_t bytes, const MemorySource& memory)
-    : memory_(bytes, memory), units_(bytes / kUnit) {}
+Delivered::Delivered(std::size_t bytes, const MemorySource& memory, std::uint64_t begin)
+    : memory_(bytes, memory), units_(bytes / kUnit), begin_(begin), position_(begin) {}
 
 std::uint8_t* Delivered::at(std::uint64_t position) const {
   return static_cast<std::uint8_t*>(memory_.data()) + position % units_ * kUnit;
@@ -18,11 +18,10 @@ void Delivered::record(Mark& mark, std::uint32_t sequence, ByteSpan first, ByteS
   second = second.first(std::min(second.size(), most - first.size()));
   const std::size_t size = first.size() + second.size();
   const std::uint64_t needed = (sizeof(Header) + size + kUnit - 1) / kUnit;
-  if (position_ % units_ + needed > units_) {
-    position_ += units_ - position_ % units_;
-  }
-  if (static_cast<Mark>(position_) == 0) {
-    ++position_;  // no record has the mark that means none
+  // No record crosses the ring's end, nor has the mark that means none.
+  for (std::uint64_t left = units_ - position_ % units_;
+       left < needed || static_cast<Mark>(position_) == 0; left = units_ - position_ % units_) {
+    position_ += left < needed ? left : 1;
   }
   const Header header{position_, sequence, static_cast<std::uint32_t>(size), mark};
   std::uint8_t* const out = at(position_);
@@ -43,7 +42,7 @@ std::optional<Delivered::Record> Delivered::find(Mark mark) const {
   }
   // The latest position with these low bits.
   const auto behind = static_cast<Mark>(static_cast<Mark>(position_) - mark);
-  if (behind == 0 || behind >= position_ || behind > units_) {
+  if (behind == 0 || behind > position_ - begin_ || behind > units_) {
     return std::nullopt;
   }
   const std::uint64_t position = position_ - behind;

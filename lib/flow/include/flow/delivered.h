@@ -28,8 +28,9 @@ class Delivered {
     }
   };
 
-  // Throws std::bad_alloc. `bytes` ≥ 1 MiB.
-  explicit Delivered(std::size_t bytes, const MemorySource& memory = {});
+  // Throws std::bad_alloc. `bytes` ≥ 1 MiB. `begin`: the position of the first record, ≥ 1; another
+  // one serves to see what happens when the marks, its low 32 bits, wrap.
+  explicit Delivered(std::size_t bytes, const MemorySource& memory = {}, std::uint64_t begin = 1);
 
   // Keeps copies of `first` and `second`, one behind the other, in all at most a quarter of the
   // ring; longer ones are cut. `mark` then names the new record, and the record the old one.
@@ -50,8 +51,9 @@ class Delivered {
   [[nodiscard]] std::uint8_t* at(std::uint64_t position) const;
 
   OwnedMemory memory_;
-  std::uint64_t units_;         // of the ring
-  std::uint64_t position_ = 1;  // next unit to write; only grows, its low 32 bits are the marks
+  std::uint64_t units_;  // of the ring
+  std::uint64_t begin_;
+  std::uint64_t position_;  // next unit to write; only grows, its low 32 bits are the marks
 };
 
 }  // namespace imds::flow
