@@ -38,12 +38,16 @@ bool Inspector::goes_elsewhere(const PacketContext& packet, flow::Direction dire
     // The answer to the noted SYN.
     return elsewhere.syn && elsewhere.direction != d && tcp.acknowledgment == elsewhere.sequence;
   }
-  if (!is_other_beginning(flow.directions[d], tcp.sequence + 1)) {
-    return false;
-  }
-  if (flow.is_closing() || !flow.saw_payload) {
+  // With the same initial sequence number it is a repetition, or, on a flow that is over, a capture
+  // that is played again. The end of a flow that still waits for the rest of a head may be forged.
+  const bool over = flow.is_closing() && !flow.has_unfinished_head();
+  const bool other = is_other_beginning(flow.directions[d], tcp.sequence + 1);
+  if (over || (other && !flow.saw_payload)) {
     elsewhere = {};
     return true;
+  }
+  if (!other && !flow.is_closing()) {
+    return false;
   }
   elsewhere = {tcp.sequence + 1, d, true};
   return false;

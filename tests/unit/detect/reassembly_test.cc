@@ -323,6 +323,39 @@ TEST(Forged, SynInTheMiddleOfAHeadSplitsNothing) {
   EXPECT_EQ(Bench(kEveryRequest).feed(session).end_all().events(), kOnce);
 }
 
+TEST(Forged, ResetAndSynInTheMiddleOfAHeadSplitNothing) {
+  for (const std::uint32_t isn : {1000u, 0x70000000u}) {
+    auto session = begun();
+    session.client(kMetadata.substr(0, 12));
+    session.segment(true, session.client_sequence(), kRst, "").segment(true, isn, kSyn, "");
+    session.client(kMetadata.substr(12));
+    EXPECT_EQ(Bench(kEveryRequest).feed(session).end_all().events(), kOnce) << isn;
+  }
+}
+
+// The same addresses, ports and sequence numbers once more: a capture that is played in a loop.
+TEST(SameAgain, AConnectionThatIsOverMayBeginAgain) {
+  for (const bool reset : {false, true}) {
+    auto session = begun();
+    session.client(kMetadata).server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    reset ? session.client_rst() : session.fin();
+    Bench bench;
+    bench.feed(session).feed(session);
+    EXPECT_EQ(bench.events(), (Events{kOnce[0], kOnce[0]})) << reset;
+  }
+}
+
+TEST(SameAgain, AConnectionSeenTwiceIsOne) {
+  auto session = begun();
+  session.client(kMetadata).fin();
+  TcpSession doubled = session;
+  doubled.packets().clear();
+  for (const support::TimedPacket& packet : session.packets()) {
+    doubled.packets().insert(doubled.packets().end(), 2, packet);
+  }
+  EXPECT_EQ(Bench().feed(doubled).events(), kOnce);
+}
+
 TEST(Forged, SynThatIsFollowedByDataIsAnotherConnection) {
   auto session = begun();
   session.client(kMetadata.substr(0, kMetadata.size() - 2));
