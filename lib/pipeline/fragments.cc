@@ -4,6 +4,7 @@
 
 #include <rte_mbuf.h>
 
+#include "packet/checksum.h"
 #include "pipeline/worker.h"
 
 namespace imds::pipeline {
@@ -47,9 +48,15 @@ void Worker::datagram(ByteSpan bytes, const detect::PacketContext& fragment_cont
   const packet::PacketView& made_of = *fragment_context.view;
   packet::PacketView view;
   packet::decode_datagram(bytes, made_of, decode_options_, view);
+  if (verify_checksums_ && view.reason == DecodeReason::none) {
+    view.reason = packet::wrong_checksum(view);
+  }
   detect::PacketContext context = context_of(view, fragment_context.ingress_port);
   context.is_test = fragment_context.is_test;
   context.second_reading = second_reading || fragment_context.second_reading;
+  if (!context.second_reading) {
+    count_inside(view, made_of);
+  }
   if (view.is_fragment) {
     fragment(context, depth + 1);
     return;
@@ -62,6 +69,17 @@ void Worker::datagram(ByteSpan bytes, const detect::PacketContext& fragment_cont
   }
   if (!give_datagram(bytes, made_of, context)) {
     inspect_datagram(context);
+  }
+}
+
+// What only the whole datagram shows; its fragments, and the tunnels they came in, are counted.
+void Worker::count_inside(const packet::PacketView& view, const packet::PacketView& made_of) {
+  count_tunnels(view.tunnel.path, made_of.tunnel.path.count);
+  if (view.reason != DecodeReason::none && !view.is_fragment) {
+    counters_.decode_stopped[static_cast<std::size_t>(view.reason)].add();
+  }
+  if (view.anomaly != DecodeReason::none) {
+    counters_.anomalies[static_cast<std::size_t>(view.anomaly)].add();
   }
 }
 

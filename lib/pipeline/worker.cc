@@ -169,8 +169,9 @@ std::uint64_t Worker::decode_pass(std::uint16_t count) {
   return bytes;
 }
 
-void Worker::count_tunnels(const TunnelPath& path) {
-  for (std::size_t i = 0; i < path.count; ++i) {
+// Those of `path` from the index `first` on.
+void Worker::count_tunnels(const TunnelPath& path, std::size_t first) {
+  for (std::size_t i = first; i < path.count; ++i) {
     counters_.tunnels[static_cast<std::size_t>(path.kinds[i])].add();
   }
 }
@@ -247,7 +248,7 @@ void Worker::inspect_pass(std::uint16_t count) {
       continue;
     }
     if (view.tunnel.path.count != 0) {
-      count_tunnels(view.tunnel.path);
+      count_tunnels(view.tunnel.path, 0);
     }
     if (view.reason != DecodeReason::none) {
       counters_.decode_stopped[static_cast<std::size_t>(view.reason)].add();

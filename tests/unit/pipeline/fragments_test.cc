@@ -120,25 +120,111 @@ TEST(Fragments, InsideReassembledDatagramsAreFound) {
   EXPECT_EQ(requests(rig.events()), 1u);
 }
 
-TEST(Fragments, ContradictionsRaiseTheSecondReading) {
+std::string harmless_request() {
+  return "GET /index.html-and-some-more- HTTP/1.1\r\nHost: 10.1.1.1\r\n\r\n";
+}
+// Of the same length.
+std::string hostile_request() {
+  return harmless_request().replace(4, 26, "/latest/meta-data/iam/info");
+}
+
+// Fragments of two requests, of which one is hostile, at equal places: whichever came first, it is
+// found, marked if only the reading of the later bytes has it.
+TEST(Fragments, HostileReadingIsFoundFirstOrSecond) {
+  for (const Ends& ends : {Ends{}, kToImds6}) {
+    const auto plain = fragments_of(ends, segment(ends, harmless_request(), 40000), 24);
+    const auto bad = fragments_of(ends, segment(ends, hostile_request(), 40000), 24);
+    for (const bool hostile_first : {true, false}) {
+      const auto& a = hostile_first ? bad : plain;
+      const auto& b = hostile_first ? plain : bad;
+      Rig rig;
+      ListSource source;
+      // The last one completes both readings.
+      for (std::size_t i = 0; i + 1 < a.size(); ++i) {
+        source.add(given(a[i])).add(given(b[i])).add(given(b[i]));
+      }
+      source.add(given(a.back()));
+      rig.run(source);
+      std::size_t overlaps = 0;
+      std::size_t found = 0;
+      for (const event::Finding& finding : rig.take()) {
+        overlaps += finding.type == event::EventType::fragment_overlap ? 1 : 0;
+        if (finding.type == event::EventType::http_request &&
+            finding.target.view() == "/latest/meta-data/iam/info") {
+          ++found;
+          EXPECT_EQ((finding.visibility & event::kSecondReading) != 0, !hostile_first);
+          EXPECT_EQ(finding.source.port, 40000);
+        }
+      }
+      EXPECT_EQ(found, 1u) << hostile_first;
+      EXPECT_EQ(overlaps, 1u) << hostile_first;
+      EXPECT_EQ(rig.worker().defragmenter().counters().conflicting.get(), 1u);
+      EXPECT_EQ(rig.worker().defragmenter().counters().second_readings.get(), 1u);
+      EXPECT_EQ(rig.worker().counters().datagrams.get(), 2u);
+    }
+  }
+}
+
+// The datagram was read before the other bytes came.
+TEST(Fragments, ContradictionAfterTheFactStillHasItsReading) {
   const Ends ends{"10.0.0.1", "203.0.113.7"};
-  const std::string harmless = "GET /index.html-and-some-more- HTTP/1.1\r\nHost: 10.1.1.1\r\n\r\n";
-  std::string hostile = harmless;
-  hostile.replace(4, 26, "/latest/meta-data/iam/info");
-  const Bytes first = segment(ends, harmless, 40000);
-  const Bytes second = segment(ends, hostile, 40000);
   Rig rig;
   ListSource source;
-  const auto a = fragments_of(ends, first, 24);
-  const auto b = fragments_of(ends, second, 24);
-  source.add(given(a[0])).add(given(a[1])).add(given(b[1]));
-  for (std::size_t i = 2; i < a.size(); ++i) {
-    source.add(given(a[i])).add(given(b[i]));
+  for (const std::string& request : {harmless_request(), hostile_request()}) {
+    for (const Bytes& frame : fragments_of(ends, segment(ends, request, 40000), 64)) {
+      source.add(given(frame));
+    }
   }
   rig.run(source);
-  EXPECT_EQ(rig.worker().defragmenter().counters().conflicting.get(), 1u);
-  EXPECT_GE(rig.worker().defragmenter().counters().second_readings.get(), 1u);
-  EXPECT_GE(rig.worker().counters().datagrams.get(), 2u);
+  const auto found = rig.take();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].target.view(), "/latest/meta-data/iam/info");
+  EXPECT_NE(found[0].visibility & event::kSecondReading, 0);
+}
+
+// As its receiver drops it: with checksums verified, only the reading whose checksum is right
+// counts.
+TEST(Fragments, ChecksumsOfDatagramsAreVerifiedIfWanted) {
+  Bytes wrong = segment({}, kMetadata, 40000);
+  wrong[16] ^= 0x55;
+  for (const bool verify : {false, true}) {
+    Options options = small_options();
+    options.verify_checksums = verify;
+    Rig rig(options);
+    ListSource source;
+    for (const Bytes& frame : fragments_of({}, wrong, 24)) {
+      source.add(given(frame));
+    }
+    rig.run(source);
+    EXPECT_EQ(requests(rig.events()), verify ? 0u : 1u);
+    EXPECT_EQ(rig.stopped(DecodeReason::tcp_checksum), verify ? 1u : 0u);
+    ListSource right;
+    for (const Bytes& frame : fragments_of({}, segment({}, kMetadata, 40001), 24, 6, 10)) {
+      right.add(given(frame));
+    }
+    rig.run(right);
+    EXPECT_EQ(requests(rig.events()), 1u);
+  }
+}
+
+TEST(Fragments, RequestInAUdpDatagramIsFoundAnywhere) {
+  const Ends ends{"10.0.0.1", "203.0.113.7"};
+  const Bytes frame = ends.ip().udp(1900, 1901).payload(kMetadata).build();
+  Rig plain;
+  plain.run(given(frame));
+  Rig rig;
+  ListSource source;
+  for (const Bytes& fragment : fragments_of(ends, Bytes(frame.begin() + 34, frame.end()), 24, 17)) {
+    source.add(given(fragment));
+  }
+  rig.run(source);
+  const auto found = rig.take();
+  const auto expected = plain.take();
+  ASSERT_EQ(found.size(), 1u);
+  ASSERT_EQ(expected.size(), 1u);
+  expect_same(found[0], expected[0]);
+  EXPECT_EQ(rig.counted().http_datagrams.get(), 1u);
+  EXPECT_EQ(rig.flows(), 0u);
 }
 
 TEST(Fragments, ThatCannotBeKeptAreSearchedAlone) {
@@ -231,41 +317,6 @@ TEST(Fragments, FloodHidesNoRequest) {
   rig.run(source);
   EXPECT_EQ(requests(rig.events()), 1u);
   EXPECT_GT(rig.worker().defragmenter().counters().evicted.get(), 1000u);
-}
-
-TEST(Jumbo, PacketsBeyondTheLimitAreReadUpToThere) {
-  Rig rig;
-  Bytes bytes = PacketBuilder()
-                    .ethernet()
-                    .ipv4("10.0.0.1", "203.0.113.7")
-                    .ipv4_total_length(0)  // left to the NIC
-                    .tcp(40000, 80)
-                    .seq(1)
-                    .payload(kMetadata)
-                    .bytes(Bytes(70000))
-                    .build();
-  rig.run(given(bytes));
-  EXPECT_EQ(requests(rig.events()), 1u);
-  EXPECT_EQ(rig.anomalies(DecodeReason::segments_too_many), 1u);
-  EXPECT_EQ(rig.count(Disposition::inspected), 1u);
-}
-
-TEST(QinQ, BothStrippedTagsAreSeen) {
-  Rig rig;
-  Given packet = given(PacketBuilder()
-                           .ethernet()
-                           .ipv4("10.0.0.1", "169.254.169.254")
-                           .tcp(1, 80)
-                           .flags(support::kSyn)
-                           .build());
-  packet.stripped_vlan = 20;
-  packet.stripped_outer_vlan = 0xe000 | 10;
-  rig.run(packet);
-  const auto found = rig.take();
-  ASSERT_EQ(found.size(), 1u);
-  ASSERT_EQ(found[0].vlan_count, 2);
-  EXPECT_EQ(found[0].vlans[0], 10);
-  EXPECT_EQ(found[0].vlans[1], 20);
 }
 
 }  // namespace

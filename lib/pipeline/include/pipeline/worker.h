@@ -7,7 +7,8 @@
 // workers.
 //
 // Fragments are copied into the defragmenter as their turn comes, and a datagram that becomes
-// complete is inspected then; it is no packet, and counts in no disposition.
+// complete is inspected then; it is no packet, and counts in no disposition. Tunnels inside it, and
+// why it could not be decoded, are counted where those of packets are.
 //
 // Threads: poll(), run() and finish() belong to one thread (an lcore, or any thread in --read);
 // counters may be read by anyone. After create() nothing allocates. finish() takes what other
@@ -117,7 +118,7 @@ class alignas(kCacheLine) Worker {
 
   // worker.cc: the passes, and flows.
   [[nodiscard]] std::uint64_t decode_pass(std::uint16_t count);
-  void count_tunnels(const TunnelPath& path);
+  void count_tunnels(const TunnelPath& path, std::size_t first);
   void classify_pass(std::uint16_t count, std::uint16_t ingress_port);
   void classify_one(std::uint16_t i, std::uint16_t ingress_port);
   void handover_pass(std::uint16_t count, std::uint16_t ingress_port);
@@ -143,6 +144,7 @@ class alignas(kCacheLine) Worker {
   void fragment(const detect::PacketContext& context, unsigned depth);
   void datagram(ByteSpan bytes, const detect::PacketContext& fragment_context, bool second_reading,
                 unsigned depth);
+  void count_inside(const packet::PacketView& view, const packet::PacketView& made_of);
   void inspect_datagram(const detect::PacketContext& context);
   void lost_datagram(const packet::PacketView& view, ByteSpan bytes, std::uint16_t ingress_port);
   [[nodiscard]] bool give_packet(std::uint16_t i, std::uint16_t ingress_port);
