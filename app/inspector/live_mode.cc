@@ -48,7 +48,7 @@ port::EthdevOptions ethdev_options(const config::Config& config) {
   options.workers = config.workers.count;
   options.burst = pipeline::kBurst;
   if (config.workers.count > 1) {
-    options.extra_mbufs = pipeline::Handover::kSlots + pipeline::kBurst;
+    options.extra_packets = pipeline::Handover::kSlots + pipeline::kBurst;
   }
   options.rss = config.workers.rss == config::RssMode::five_tuple ? port::RssFields::five_tuple
                                                                   : port::RssFields::ip_pair;

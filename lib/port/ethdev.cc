@@ -308,7 +308,8 @@ EalNeeds EthdevSet::eal_needs(const EthdevOptions& options) {
       demand->add_port(device.kind, options.workers,
                        port.rx_descriptors != 0 ? port.rx_descriptors : kDefaultRxDescriptors,
                        port.tx_descriptors != 0 ? port.tx_descriptors : kDefaultTxDescriptors,
-                       data_bytes_for(device));
+                       data_bytes_for(device),
+                       frame_length(port.mtu != 0 ? port.mtu : std::uint16_t{RTE_ETHER_MTU}));
     }
     apart += pool_bytes(alone);
   }

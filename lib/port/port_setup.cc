@@ -159,7 +159,7 @@ std::uint32_t settle_frame_size(Port& port) {
     report.longest_frame = ring_frame_room(ring_frame_of(port.device));
     return data_bytes_for(port.device);
   }
-  report.longest_frame = report.mtu + kFrameOverhead;
+  report.longest_frame = frame_length(report.mtu);
   return report.scatter
              ? kDefaultDataBytes
              : std::clamp(report.longest_frame + kTwoTags, kDefaultDataBytes, kMaxDataBytes);
@@ -205,12 +205,13 @@ void verify_rss(Port& port) {
 }  // namespace
 
 void PoolDemand::add_workers(const EthdevOptions& options) {
-  mbufs_ +=
-      std::uint64_t{options.workers} * (2u * options.burst + options.extra_mbufs + kCachedMbufs);
+  mbufs_ += std::uint64_t{options.workers} * kCachedMbufs;
+  packets_ += std::uint64_t{options.workers} * (2u * options.burst + options.extra_packets);
 }
 
 void PoolDemand::add_port(DriverKind kind, std::uint16_t queues, std::uint16_t rx_descriptors,
-                          std::uint16_t tx_descriptors, std::uint32_t data_bytes) {
+                          std::uint16_t tx_descriptors, std::uint32_t data_bytes,
+                          std::uint32_t longest_frame) {
   // AF_PACKET copies out of the kernel's ring and keeps no mbufs; AF_XDP fills a receive and a
   // completion ring.
   const std::uint32_t held = kind == DriverKind::af_packet ? 0
@@ -218,6 +219,11 @@ void PoolDemand::add_port(DriverKind kind, std::uint16_t queues, std::uint16_t r
                                                            : rx_descriptors;
   mbufs_ += std::uint64_t{queues} * (held + tx_descriptors);
   data_bytes_ = std::max(data_bytes_, data_bytes);
+  longest_frame_ = std::max(longest_frame_, longest_frame);
+}
+
+std::uint32_t frame_length(std::uint16_t mtu) {
+  return mtu + kFrameOverhead;
 }
 
 std::uint32_t data_bytes_for(const DeviceRef& device) {
@@ -289,7 +295,7 @@ Status configure_device(Port& port, PoolDemand& demand) {
     note_kernel_interface(port);
   }
   demand.add_port(port.device.kind, report.queues, report.rx_descriptors, report.tx_descriptors,
-                  data_bytes);
+                  data_bytes, report.longest_frame);
   return {};
 }
 

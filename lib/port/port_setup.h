@@ -40,18 +40,27 @@ struct Port {
 class PoolDemand {
  public:
   void add_workers(const EthdevOptions& options);
+  // `longest_frame` as in PortReport: frames longer than `data_bytes` come in several mbufs.
   void add_port(DriverKind kind, std::uint16_t queues, std::uint16_t rx_descriptors,
-                std::uint16_t tx_descriptors, std::uint32_t data_bytes);
-  [[nodiscard]] std::uint32_t mbufs() const { return pool_size_for(mbufs_); }
+                std::uint16_t tx_descriptors, std::uint32_t data_bytes,
+                std::uint32_t longest_frame);
+  [[nodiscard]] std::uint32_t mbufs() const {
+    return pool_size_for(mbufs_ + packets_ * segments_for(longest_frame_, data_bytes_));
+  }
   [[nodiscard]] std::uint32_t data_bytes() const { return data_bytes_; }
 
  private:
   std::uint64_t mbufs_ = 0;
+  std::uint64_t packets_ = 0;  // of any length, on top
   std::uint32_t data_bytes_ = kDefaultDataBytes;
+  std::uint32_t longest_frame_ = 0;
 };
 
 inline constexpr std::uint16_t kDefaultRxDescriptors = 2048;
 inline constexpr std::uint16_t kDefaultTxDescriptors = 1024;
+
+// Bytes of the longest frame at this MTU, checksum included.
+[[nodiscard]] std::uint32_t frame_length(std::uint16_t mtu);
 
 // Data room an AF_PACKET ring frame asks of an mbuf.
 [[nodiscard]] std::uint32_t data_bytes_for(const DeviceRef& device);

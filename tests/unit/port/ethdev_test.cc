@@ -130,6 +130,26 @@ TEST_F(EthdevTest, ReportsWhatThePortBecame) {
   EXPECT_EQ(set->port_count(), 1);
 }
 
+// Packets that workers keep may each be a chain of mbufs.
+TEST_F(EthdevTest, PoolHoldsJumboFramesThatWorkersKeep) {
+  EthdevOptions options = with({tap("t", "net_ring0")}, 4);
+  options.extra_packets = 1000;
+  auto plain = open(options);
+  ASSERT_NE(plain, nullptr);
+  EXPECT_EQ(plain->report(0).mbufs, 8191u);
+  const std::uint64_t plain_memory = EthdevSet::eal_needs(options).memory_bytes;
+  EXPECT_LE(plain->report(0).mempool_bytes, plain_memory);
+  plain.reset();
+  options.ports[0].mtu = 9000;
+  auto jumbo = open(options);
+  ASSERT_NE(jumbo, nullptr);
+  ASSERT_TRUE(jumbo->report(0).scatter);
+  EXPECT_EQ(jumbo->report(0).mbuf_data_bytes, 2048u);
+  // Five mbufs each.
+  EXPECT_GE(jumbo->report(0).mbufs, 4u * 5u * 1000u);
+  EXPECT_LE(jumbo->report(0).mempool_bytes, EthdevSet::eal_needs(options).memory_bytes);
+}
+
 TEST_F(EthdevTest, FiveTupleIsSpreadByPorts) {
   EthdevOptions options = with({tap("t", "net_null0")}, 2);
   options.rss = RssFields::five_tuple;

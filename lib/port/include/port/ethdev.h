@@ -49,9 +49,9 @@ struct PortOptions {
 struct EthdevOptions {
   std::vector<PortOptions> ports;
   RssFields rss = RssFields::ip_pair;
-  std::uint16_t workers = 1;      // queues wanted on every port
-  std::uint16_t burst = 64;       // packets a worker holds per burst
-  std::uint32_t extra_mbufs = 0;  // packets a worker may keep beyond its burst, per worker
+  std::uint16_t workers = 1;        // queues wanted on every port
+  std::uint16_t burst = 64;         // packets a worker holds per burst
+  std::uint32_t extra_packets = 0;  // a worker may keep beyond its burst, per worker
 };
 
 // How packets reach a queue.
@@ -124,7 +124,8 @@ class EthdevSet {
   // or environment errors (device, interface, permission, driver, memory).
   [[nodiscard]] static Result<std::unique_ptr<EthdevSet>> open(const EthdevOptions& options);
 
-  // Before EAL start; an upper bound of the pools open() makes.
+  // Before EAL start; an upper bound of the pools open() makes, for devices whose MTU is given in
+  // the options or at most 1500.
   [[nodiscard]] static EalNeeds eal_needs(const EthdevOptions& options);
 
   ~EthdevSet();  // stops and closes
