@@ -22,7 +22,9 @@ void Inspector::begin_hunt(const Step& step, ByteSpan behind) {
   DirectionState& stream = step.stream;
   counters_.framings_in_doubt.add();
   flush_side(step);
-  std::memmove(raw_buffer_.data(), behind.data(), behind.size());
+  if (!behind.empty()) {  // null otherwise, which memmove may not be given
+    std::memmove(raw_buffer_.data(), behind.data(), behind.size());
+  }
   release(stream);
   stream.side_active = false;
   stream.phase = Phase::hunt;
