@@ -97,6 +97,13 @@ inline std::size_t percent_decode_once(char* text, std::size_t size) {
 
 // Folds lookalikes in place; returns the new size.
 inline std::size_t fold_lookalikes(char* text, std::size_t size) {
+  unsigned all = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    all |= static_cast<std::uint8_t>(text[i]);
+  }
+  if (all < 0x80) {
+    return size;
+  }
   std::size_t to = 0;
   while (to < size && static_cast<std::uint8_t>(text[to]) < 0xc0) {
     ++to;

@@ -25,25 +25,24 @@ __m128i block_at(std::string_view text, std::size_t at) {
   return _mm_load_si128(reinterpret_cast<const __m128i*>(padded));
 }
 
-std::uint32_t equal_mask(__m128i block, char c) {
-  return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8(c))));
-}
-
 // Bytes beyond ASCII.
 std::uint32_t high_mask(__m128i block) {
   return static_cast<std::uint32_t>(_mm_movemask_epi8(block));
+}
+
+__m128i equal(__m128i block, char c) {
+  return _mm_cmpeq_epi8(block, _mm_set1_epi8(c));
+}
+std::uint32_t equal_mask(__m128i block, char c) {
+  return high_mask(equal(block, c));
 }
 
 // Which Disguise bits a path earns; called when something in it looks odd.
 std::uint16_t name_path_oddities(std::string_view path) {
   unsigned bits = 0;
   for (std::size_t i = 0; i < path.size(); ++i) {
-    bits |= static_cast<std::uint8_t>(path[i]) >= 0x80 ? unsigned{kTargetEncoded} : 0;
     const char next = i + 1 < path.size() ? path[i + 1] : '\0';
     switch (path[i]) {
-      case '%':
-        bits |= kTargetEncoded;
-        break;
       case '\\':
         bits |= kTargetSlashes;
         break;
@@ -61,15 +60,14 @@ std::uint16_t name_path_oddities(std::string_view path) {
   return static_cast<std::uint16_t>(bits);
 }
 
-// Most paths are ordinary: 16 bytes at a time, only to know that.
+// Most paths are ordinary: 16 bytes at a time, only to know that. Encoding is is_encoded()'s.
 std::uint16_t path_disguise(std::string_view path) {
   std::uint32_t slash_before = 0;
   for (std::size_t at = 0; at < path.size(); at += kBlock) {
     const __m128i block = block_at(path, at);
     const std::uint32_t slashes = equal_mask(block, '/');
     const std::uint32_t after_slash = (slashes << 1) | slash_before;
-    const std::uint32_t odd = equal_mask(block, '%') | equal_mask(block, '\\') |
-                              equal_mask(block, ';') | high_mask(block) |
+    const std::uint32_t odd = high_mask(_mm_or_si128(equal(block, '\\'), equal(block, ';'))) |
                               (after_slash & (slashes | equal_mask(block, '.')));
     if (odd != 0) {
       return name_path_oddities(path);
@@ -80,19 +78,25 @@ std::uint16_t path_disguise(std::string_view path) {
 }
 
 bool is_encoded(std::string_view text) {
-  for (std::size_t at = 0; at < text.size(); at += kBlock) {
-    const __m128i block = block_at(text, at);
-    if ((equal_mask(block, '%') | high_mask(block)) != 0) {
-      return true;
+  __m128i found = _mm_setzero_si128();
+  const auto look = [&found](__m128i block) {
+    found = _mm_or_si128(found, _mm_or_si128(block, equal(block, '%')));
+  };
+  if (text.size() < kBlock) {
+    look(block_at(text, 0));
+  } else {
+    for (std::size_t at = 0; at + kBlock < text.size(); at += kBlock) {
+      look(block_at(text, at));
     }
+    look(block_at(text, text.size() - kBlock));
   }
-  return false;
+  return high_mask(found) != 0;
 }
 
 std::uint16_t path_and_query_disguise(std::string_view text) {
   const std::size_t mark = std::min(text.find('?'), text.size());
   return static_cast<std::uint16_t>(path_disguise(text.substr(0, mark)) |
-                                    (is_encoded(text.substr(mark)) ? kTargetEncoded : 0));
+                                    (is_encoded(text) ? kTargetEncoded : 0));
 }
 
 std::uint16_t authority_disguise(std::string_view authority) {
@@ -194,36 +198,43 @@ class HeaderSketch {
 // 64 bytes of the head as bit masks, bit i for byte i.
 struct Masks {
   std::uint64_t feeds = 0;  // LF
-  std::uint64_t crs = 0;
   std::uint64_t colons = 0;
 };
 
-Masks masks_at(std::string_view head, std::size_t at) {
+// `bare_crs` gets bits set where a byte other than LF stands behind a CR. at > 0.
+Masks masks_at(std::string_view head, std::size_t at, __m128i& bare_crs) {
   Masks masks;
-  for (std::size_t i = 0; i < 64 && at + i < head.size(); i += kBlock) {
-    const __m128i block = block_at(head, at + i);
-    masks.feeds |= std::uint64_t{equal_mask(block, '\n')} << i;
-    masks.crs |= std::uint64_t{equal_mask(block, '\r')} << i;
+  const auto add = [&](std::size_t i, __m128i block, __m128i before) {
+    const __m128i feeds = equal(block, '\n');
+    bare_crs = _mm_or_si128(bare_crs, _mm_andnot_si128(feeds, equal(before, '\r')));
+    masks.feeds |= std::uint64_t{high_mask(feeds)} << i;
     masks.colons |= std::uint64_t{equal_mask(block, ':')} << i;
+  };
+  if (head.size() - at >= 64) {
+    const auto load = [bytes = head.data() + at](std::ptrdiff_t i) {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + i));
+    };
+    add(0, load(0), load(-1));
+    add(16, load(16), load(15));
+    add(32, load(32), load(31));
+    add(48, load(48), load(47));
+    return masks;
+  }
+  for (std::size_t i = 0; at + i < head.size(); i += kBlock) {
+    add(i, block_at(head, at + i), block_at(head, at + i - 1));
   }
   return masks;
 }
 
-// Walks the header lines from `start` to the empty line, 64 bytes at a time. Of each line only the
-// first colon is looked at; adding the bits where lines begin to the bits that are neither colon
-// nor line feed carries each beginning to the first of either.
-void sketch_headers(std::string_view head, std::size_t start, HeaderSketch& out) {
-  std::size_t line = start;     // where the line under way begins
-  std::uint64_t begins = 1;     // bit 0: a line begins with this block
-  bool carried = false;         // a line that began earlier is still without stop
-  std::uint64_t cr_before = 0;  // bit 0: the last block ended in a CR
+// Walks the header lines from `start`, > 0, to the empty line, 64 bytes at a time. Of each line
+// only the first colon is looked at; adding the bits where lines begin to the bits that are neither
+// colon nor line feed carries each beginning to the first of either.
+void walk_headers(std::string_view head, std::size_t start, HeaderSketch& out, __m128i& bare_crs) {
+  std::size_t line = start;  // where the line under way begins
+  std::uint64_t begins = 1;  // bit 0: a line begins with this block
+  bool carried = false;      // a line that began earlier is still without stop
   for (std::size_t at = start; at < head.size(); at += 64) {
-    const Masks masks = masks_at(head, at);
-    // Each byte after a CR is a line feed.
-    if ((((masks.crs << 1) | cr_before) & ~masks.feeds) != 0) {
-      out.bare_cr();
-    }
-    cr_before = masks.crs >> 63;
+    const Masks masks = masks_at(head, at, bare_crs);
     const std::uint64_t stops = masks.feeds | masks.colons;
     const std::uint64_t starts = (masks.feeds << 1) | begins;
     std::uint64_t sum = 0;
@@ -257,6 +268,14 @@ void sketch_headers(std::string_view head, std::size_t start, HeaderSketch& out)
   // A last line without line end.
   if (carried && line < head.size() && is_blank(head[line])) {
     out.fold();
+  }
+}
+
+void sketch_headers(std::string_view head, std::size_t start, HeaderSketch& out) {
+  __m128i bare_crs = _mm_setzero_si128();
+  walk_headers(head, start, out, bare_crs);
+  if (high_mask(bare_crs) != 0) {
+    out.bare_cr();
   }
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <emmintrin.h>
 #include <string_view>
 
 #include "base/cursor.h"
@@ -83,6 +84,24 @@ namespace imds::http {
   return i;
 }
 
+// The first CR or LF from `at`; text.size() if there is none.
+[[nodiscard]] inline std::size_t find_cr_or_lf(std::string_view text, std::size_t at) {
+  const __m128i cr = _mm_set1_epi8('\r');
+  const __m128i lf = _mm_set1_epi8('\n');
+  for (; text.size() - at >= sizeof cr; at += sizeof cr) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+    const int found =
+        _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(block, cr), _mm_cmpeq_epi8(block, lf)));
+    if (found != 0) {
+      return at + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(found)));
+    }
+  }
+  while (at < text.size() && !is_line_end(text[at])) {
+    ++at;
+  }
+  return at;
+}
+
 // One line without its line end, and where the next begins. The last may lack a line feed. CRs in
 // front of a line feed belong to the line end, though all but one are bare; a CR elsewhere ends the
 // line as well, as some readers have it.
@@ -95,24 +114,25 @@ struct Line {
 [[nodiscard]] inline Line line_at(std::string_view text, std::size_t start) {
   Line line;
   start = std::min(start, text.size());
-  const void* feed =
-      start < text.size() ? std::memchr(text.data() + start, '\n', text.size() - start) : nullptr;
-  const std::size_t end =
-      feed == nullptr ? text.size()
-                      : static_cast<std::size_t>(static_cast<const char*>(feed) - text.data());
-  line.text = text.substr(start, end - start);
-  line.next = feed == nullptr ? end : end + 1;
-  line.bare_lf = feed != nullptr && (line.text.empty() || line.text.back() != '\r');
-  while (!line.text.empty() && line.text.back() == '\r') {
-    line.text.remove_suffix(1);
+  const std::size_t stop = find_cr_or_lf(text, start);
+  if (stop == text.size()) {
+    line.text = text.substr(start);
+    line.next = stop;
+    return line;
   }
-  line.bare_cr = end - start > line.text.size() + 1;
-  if (const std::size_t cr = line.text.find('\r'); cr != std::string_view::npos) {
-    line.text = line.text.substr(0, cr);
-    line.next = start + cr + 1;
-    line.bare_cr = true;
-    line.bare_lf = false;
+  line.text = text.substr(start, stop - start);
+  line.bare_lf = text[stop] == '\n';
+  if (line.bare_lf || (stop + 1 < text.size() && text[stop + 1] == '\n')) [[likely]] {
+    line.next = stop + (line.bare_lf ? 1 : 2);
+    return line;
   }
+  std::size_t behind = stop;
+  while (behind < text.size() && text[behind] == '\r') {
+    ++behind;
+  }
+  const bool ended = behind == text.size() || text[behind] == '\n';
+  line.bare_cr = !ended || behind > stop + 1;
+  line.next = !ended ? stop + 1 : std::min(behind + 1, text.size());
   return line;
 }
 
