@@ -166,13 +166,14 @@ Skipped ChunkSkipper::consume(ByteSpan bytes) {
   }
 }
 
-BodySkipper::BodySkipper(const BodyPlan& plan)
-    : remaining_(plan.kind == BodyKind::length ? plan.length : 0), kind_(plan.kind) {}
+BodySkipper::BodySkipper(const BodyPlan& plan) : kind_(plan.kind) {
+  chunks_.remaining_ = plan.kind == BodyKind::length ? plan.length : 0;
+}
 
 std::uint64_t BodySkipper::skippable() const {
   switch (kind_) {
     case BodyKind::length:
-      return remaining_;
+      return chunks_.remaining_;
     case BodyKind::chunked:
       return chunks_.skippable();
     case BodyKind::until_close:
@@ -184,7 +185,7 @@ std::uint64_t BodySkipper::skippable() const {
 
 void BodySkipper::skip(std::uint64_t count) {
   if (kind_ == BodyKind::length) {
-    remaining_ -= std::min(count, remaining_);
+    chunks_.remaining_ -= std::min(count, chunks_.remaining_);
   } else if (kind_ == BodyKind::chunked) {
     chunks_.skip(count);
   }
@@ -193,10 +194,10 @@ void BodySkipper::skip(std::uint64_t count) {
 Skipped BodySkipper::consume(ByteSpan bytes) {
   switch (kind_) {
     case BodyKind::length: {
-      const std::uint64_t count = std::min<std::uint64_t>(remaining_, bytes.size());
-      remaining_ -= count;
+      const std::uint64_t count = std::min<std::uint64_t>(chunks_.remaining_, bytes.size());
+      chunks_.remaining_ -= count;
       return {static_cast<std::size_t>(count),
-              remaining_ == 0 ? SkipStatus::complete : SkipStatus::more};
+              chunks_.remaining_ == 0 ? SkipStatus::complete : SkipStatus::more};
     }
     case BodyKind::chunked:
       return chunks_.consume(bytes);

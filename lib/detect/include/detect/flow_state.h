@@ -38,7 +38,16 @@ struct HeadCollector {
 struct DirectionState {
   static constexpr std::uint32_t kNoHttp2Slot = 0xffffffff;
 
+  // What every segment needs, on one cache line of the flow's entry.
   flow::StreamCursor cursor;
+  Phase phase = Phase::probe;
+  bool seen = false;         // a packet was seen in this direction
+  bool side_active = false;  // `side` is collecting
+  bool strict = false;       // entered by a guess: not every line passes for a request's
+  bool raw_done = false;     // no raw scan (any more)
+  bool side_second = false;  // what `side` collects is the other reading of conflicting bytes
+  bool end_judged = false;   // the unfinished head was judged at a FIN
+  http::PreambleKind preamble = http::PreambleKind::none;  // the last message to a proxy
   HeadCollector head;  // also holds the bytes of an undecided probe, or a split header block
   // A request found where a body was announced; while hunting, the tail of what was read; before
   // the first request, the name a SOCKS request gave.
@@ -52,14 +61,6 @@ struct DirectionState {
   std::uint32_t hole_end = 0;
   std::uint32_t http2_slot = kNoHttp2Slot;  // in Http2Connections
   std::uint32_t http2_skippable = 0;        // of the frame under way, as its walker says
-  Phase phase = Phase::probe;
-  bool seen = false;         // a packet was seen in this direction
-  bool side_active = false;  // `side` is collecting
-  bool strict = false;       // entered by a guess: not every line passes for a request's
-  bool raw_done = false;     // no raw scan (any more)
-  bool side_second = false;  // what `side` collects is the other reading of conflicting bytes
-  bool end_judged = false;   // the unfinished head was judged at a FIN
-  http::PreambleKind preamble = http::PreambleKind::none;  // the last message to a proxy
 
   // Whether a segment that ends `to` bytes beyond the next expected one has to wait for those in
   // front of it. What is skipped does not: only the first bytes of its segments are looked at.
@@ -119,8 +120,8 @@ struct FlowState {
   static constexpr std::uint8_t kFinBoth = 0x03;
   static constexpr std::uint8_t kReset = 0x04;
 
-  std::array<DirectionState, 2> directions;  // by flow::Direction
-  std::uint32_t requests = 0;                // http_request events so far
+  // First what every packet needs: 64 bytes.
+  std::uint32_t requests = 0;  // http_request events so far
   std::uint32_t packets = 0;
   // By direction of the data: highest acknowledgment of the peer, and segments that wait.
   std::array<std::uint32_t, 2> acknowledged{};
@@ -144,6 +145,8 @@ struct FlowState {
   bool is_test = false;
   bool http2 = false;           // HTTP/2 was recognised
   bool http2_reported = false;  // http2_mid_stream was raised
+
+  std::array<DirectionState, 2> directions;  // by flow::Direction
   LastPacket last;
 
   [[nodiscard]] bool has_unfinished_head() const {
@@ -165,5 +168,7 @@ struct FlowState {
     return opaque ? 2 : 1;
   }
 };
+// There are as many as flows: what few flows need belongs into a pool of the inspector.
+static_assert(sizeof(DirectionState) == 96 && sizeof(FlowState) <= 320);
 
 }  // namespace imds::detect

@@ -71,6 +71,7 @@ class ChunkSkipper {
   static constexpr std::uint64_t kUnlikelyChunk = std::uint64_t{1} << 24;
 
  private:
+  friend class BodySkipper;
   enum class State : std::uint8_t {
     size_first,
     size,
@@ -89,7 +90,7 @@ class ChunkSkipper {
   State step(std::uint8_t byte);
   State after_size();
 
-  std::uint64_t remaining_ = 0;  // chunk size so far, then data bytes left
+  std::uint64_t remaining_ = 0;  // chunk size so far, then data bytes left (or of the whole body)
   std::uint32_t line_ = 0;       // bytes of this line, then of all trailers
   State state_ = State::size_first;
   bool ambiguous_ = false;
@@ -113,9 +114,10 @@ class BodySkipper {
   [[nodiscard]] bool pass_gap(std::uint64_t count);
 
  private:
-  ChunkSkipper chunks_;
-  std::uint64_t remaining_ = 0;
+  // Part of every flow's state: the kind lies in the padding, a length in chunks_.remaining_.
+  [[no_unique_address]] ChunkSkipper chunks_;
   BodyKind kind_ = BodyKind::none;
 };
+static_assert(sizeof(BodySkipper) == 16);
 
 }  // namespace imds::http
