@@ -192,9 +192,9 @@ void Inspector::end_flow(FlowState& state) {
     const bool acknowledged = (state.has_acknowledged & (1u << d)) != 0;
     if (acknowledged && stream.cursor.started()) {
       // Bytes at the stream's end that only the receiver saw. A FIN takes a number, too.
-      const std::int32_t unseen = -stream.cursor.distance(state.acknowledged[d]);
-      if (-unseen > 1 && -unseen <= static_cast<std::int32_t>(flow::StreamCursor::kPlausible)) {
-        note_unseen(state, static_cast<std::uint64_t>(-unseen));
+      const std::int32_t unseen = stream.cursor.distance(state.acknowledged[d]);
+      if (unseen > 1 && unseen <= static_cast<std::int32_t>(flow::StreamCursor::kPlausible)) {
+        note_unseen(state, static_cast<std::uint64_t>(unseen));
       }
     }
     release(stream);
