@@ -15,7 +15,7 @@ import sys
 
 DPDK_ROOMS = {"classify", "port", "pipeline"}
 DPDK_FOLDERS = ("app/inspector", "perf", "tests/unit/classify", "tests/unit/port",
-                "tests/unit/pipeline", "tests/unit/inspector",
+                "tests/unit/pipeline", "tests/unit/inspector", "tests/fuzz/stream_rig.h",
                 "tests/support/include/support/eal.h")
 HYPERSCAN_ROOMS = {"match"}
 

@@ -170,7 +170,7 @@ struct Inspect {
   std::uint32_t reorder_segments = 256;  // per direction of a flow
   std::uint32_t history_mib = 8;         // per worker, for heads just read
   bool verify_checksums = false;
-  std::uint32_t http2_mib = 16;          // per worker, for HTTP/2 header compression
+  std::uint32_t http2_mib = 16;  // per worker, for HTTP/2 header compression
   friend bool operator==(const Inspect&, const Inspect&) = default;
 };
 

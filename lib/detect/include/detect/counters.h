@@ -27,8 +27,8 @@ struct Counters {
   // Connections whose requests can no longer be read, by Http2Blind; those given up for others are
   // counted by Http2Connections.
   std::array<Counter, kHttp2BlindCount> http2_blind;
-  Counter http_datagrams;         // requests in UDP datagrams
-  Counter proxy_preambles;        // SOCKS and PROXY messages passed over
+  Counter http_datagrams;   // requests in UDP datagrams
+  Counter proxy_preambles;  // SOCKS and PROXY messages passed over
   // Streams read without framing, because their heads or chunks say contradictory or odd things.
   Counter framings_in_doubt;
   Counter segments_reprobed;  // first bytes of a skipped segment looked like a request
