@@ -106,7 +106,7 @@ void suppression_match(benchmark::State& state) {
   vlans.ids[0] = 7;
   vlans.count = 1;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(set.match(client, vlans, 0));
+    benchmark::DoNotOptimize(set.match(client, vlans, 0, {}));
   }
 }
 BENCHMARK(suppression_match);
