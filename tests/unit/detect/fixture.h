@@ -116,7 +116,9 @@ class Bench {
   // As the worker does after each burst.
   Bench& age(Timestamp now) {
     while (FlowState* waiting = inspector_->overdue(now)) {
-      for (auto& [name, flow] : flows_) {
+      for (auto& entry : flows_) {
+        const std::string& name = entry.first;
+        FlowState& flow = entry.second;
         if (&flow == waiting) {
           with_last_packet(name, flow, [&](const PacketContext& packet) {
             inspector_->give_up_waiting(flow, packet);
