@@ -96,8 +96,8 @@ TEST(RequestHeadTest, TwoCrsBeforeALineFeedAreOneTooMany) {
 }
 
 TEST(RequestHeadTest, ControlBytesStay) {
-  const ParsedRequest r(
-      std::string("GET /a\0b\x01 HTTP/1.1\r\nHo\0st: x\0y\r\nHost: h\r\n\r\n", 50));
+  using namespace std::string_literals;
+  const ParsedRequest r("GET /a\0b\x01 HTTP/1.1\r\nHo\0st: x\0y\r\nHost: h\r\n\r\n"s);
   ASSERT_EQ(r.status, HeadStatus::ok);
   EXPECT_EQ(r.head.target, std::string("/a\0b\x01", 5));
   EXPECT_EQ(r.head.fields.headers()[0].value, std::string("x\0y", 3));
