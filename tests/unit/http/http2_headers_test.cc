@@ -21,7 +21,7 @@ class Http2Headers : public testing::Test {
  protected:
   explicit Http2Headers(std::size_t memory_bytes = std::size_t{1} << 20)
       : lines_(memory_bytes / sizeof(Line)),
-        memory_({lines_.data()->bytes, memory_bytes}),
+        memory_({reinterpret_cast<std::byte*>(lines_.data()), memory_bytes}),
         allocator_(http2_allocator(memory_)),
         pseudo_(65536),
         headers_(131072) {
@@ -273,7 +273,8 @@ TEST_F(Http2HeadersLittleMemory, NoMemoryIsSaid) {
 
 TEST(Http2MemoryTest, CutsAndJoinsBlocks) {
   std::vector<Line> lines(1000);  // no power of two
-  Http2Memory memory({lines.data()->bytes, 1000 * sizeof(Line)});
+  auto* const first = reinterpret_cast<std::byte*>(lines.data());
+  Http2Memory memory({first, 1000 * sizeof(Line)});
   EXPECT_EQ(memory.capacity(), 64000u);
   std::mt19937 random(3);
   std::map<std::byte*, std::size_t> held;
@@ -286,8 +287,8 @@ TEST(Http2MemoryTest, CutsAndJoinsBlocks) {
       }
       const std::size_t taken = memory.block_size(block);
       ASSERT_GE(taken, size);
-      ASSERT_GE(block, lines.data()->bytes);
-      ASSERT_LE(block + taken, lines.data()->bytes + memory.capacity());
+      ASSERT_GE(block, first);
+      ASSERT_LE(block + taken, first + memory.capacity());
       const auto next = held.lower_bound(block);
       ASSERT_TRUE(next == held.end() || block + taken <= next->first);
       ASSERT_TRUE(next == held.begin() ||
