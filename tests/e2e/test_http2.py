@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import threading
@@ -72,7 +71,7 @@ def running(*command):
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # a shell's background job may have been told to ignore SIGINT
         process.communicate(timeout=15)
 
 
