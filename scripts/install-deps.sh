@@ -39,7 +39,7 @@ tests=(
   prometheus                                      # a real scraper, and promtool
   dpdk-dev                                        # dpdk-testpmd, the other end of a memif
   python3 python3-pytest python3-pytest-timeout python3-yaml
-  python3-scapy python3-hpack python3-hyperframe                     # make the captures of tests/e2e/evasion
+  python3-scapy python3-hpack python3-hyperframe  # make the captures of tests/e2e/evasion
   clang libclang-rt-dev                           # the sanitised build uses the second compiler
   clang-format clang-tidy shellcheck              # style
 )

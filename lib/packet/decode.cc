@@ -14,23 +14,6 @@ namespace imds::packet {
 
 namespace {
 
-Layer first_layer(Walk& w, LinkType link) {
-  switch (link) {
-    case LinkType::ethernet:
-      return Layer::ethernet;
-    case LinkType::linux_sll:
-      return Layer::cooked_v1;
-    case LinkType::linux_sll2:
-      return Layer::cooked_v2;
-    case LinkType::raw_ip:
-    case LinkType::raw_ipv4:
-    case LinkType::raw_ipv6:
-      return Layer::raw_ip;
-    default:
-      return peel_link_header(w, link);
-  }
-}
-
 // Every step consumes bytes or ends the walk, except those from a layer that only names the next.
 Layer step(Walk& w, Layer layer) {
   switch (layer) {

@@ -378,20 +378,7 @@ Layer continue_with_link(Walk& w, std::uint32_t number) {
   if (!link || *link == LinkType::ppi || *link == LinkType::pktap) {
     return w.stop(DecodeReason::link_type_unsupported);
   }
-  switch (*link) {
-    case LinkType::ethernet:
-      return Layer::ethernet;
-    case LinkType::linux_sll:
-      return Layer::cooked_v1;
-    case LinkType::linux_sll2:
-      return Layer::cooked_v2;
-    case LinkType::raw_ip:
-    case LinkType::raw_ipv4:
-    case LinkType::raw_ipv6:
-      return Layer::raw_ip;
-    default:
-      return peel_link_header(w, *link);
-  }
+  return first_layer(w, *link);
 }
 
 // Version, flags, length, link type, fields; little endian.

@@ -10,6 +10,23 @@ namespace imds::packet {
 // says, bare IP, or nothing the decoder knows.
 Layer peel_link_header(Walk& w, LinkType link);
 
+inline Layer first_layer(Walk& w, LinkType link) {
+  switch (link) {
+    case LinkType::ethernet:
+      return Layer::ethernet;
+    case LinkType::linux_sll:
+      return Layer::cooked_v1;
+    case LinkType::linux_sll2:
+      return Layer::cooked_v2;
+    case LinkType::raw_ip:
+    case LinkType::raw_ipv4:
+    case LinkType::raw_ipv6:
+      return Layer::raw_ip;
+    default:
+      return peel_link_header(w, link);
+  }
+}
+
 // An 802.11 frame (IEEE 802.11-2020, 9.2) and the headers captures put in front of it; the MACs are
 // those of the stations at both ends, not of the access points between. `padded`: the radio
 // aligned what follows the MAC header to 4 bytes.
