@@ -115,6 +115,9 @@ std::string_view before_address_service(std::string_view host) {
 
 // A decimal octet; -1 for anything else.
 int octet(std::string_view text) {
+  if (text.empty() || text.size() > 3) {
+    return -1;
+  }
   int value = 0;
   for (const char c : text) {
     if (!is_digit(c)) {
@@ -122,7 +125,7 @@ int octet(std::string_view text) {
     }
     value = value * 10 + (c - '0');
   }
-  return text.empty() || text.size() > 3 || value > 255 ? -1 : value;
+  return value > 255 ? -1 : value;
 }
 
 // Eight hexadecimal digits.

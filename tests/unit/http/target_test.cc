@@ -264,6 +264,7 @@ TEST(HostAddress, EveryForm) {
                            "nip.io",
                            "example.nip.io",
                            "1.2.3.nip.io",
+                           "169.254.169.77777777777777777777.nip.io",
                            "169.254.169.254.example.com",
                            "99999999999999999999999",
                            "1.2.3.x",
