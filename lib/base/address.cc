@@ -47,13 +47,17 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   return std::nullopt;
 }
 
-std::string IpAddress::to_string() const {
+std::string_view IpAddress::write_to(std::span<char, kLongestText> buffer) const {
+  static_assert(kLongestText >= INET6_ADDRSTRLEN);
   if (!is_set()) {
     return {};
   }
-  char buffer[INET6_ADDRSTRLEN] = {};
-  inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes.data(), buffer, sizeof buffer);
-  return buffer;
+  return inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes.data(), buffer.data(), buffer.size());
+}
+
+std::string IpAddress::to_string() const {
+  std::array<char, kLongestText> buffer;
+  return std::string(write_to(buffer));
 }
 
 std::optional<IpPrefix> IpPrefix::parse(std::string_view text, std::string* why) {

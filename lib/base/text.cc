@@ -55,6 +55,31 @@ bool is_deceptive(std::uint32_t c) {
 
 }  // namespace
 
+bool matches_wildcards(std::string_view text, std::string_view pattern, LetterCase letter_case) {
+  const auto is_same = [letter_case](char a, char b) {
+    return a == b || (letter_case == LetterCase::ignored && ascii_lower(a) == ascii_lower(b));
+  };
+  std::size_t t = 0;
+  std::size_t p = 0;
+  std::size_t after_star = std::string_view::npos;
+  std::size_t resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      after_star = ++p;
+      resume = t;
+    } else if (p < pattern.size() && is_same(pattern[p], text[t])) {
+      ++p;
+      ++t;
+    } else if (after_star != std::string_view::npos) {
+      p = after_star;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
 bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) {
     return false;

@@ -47,6 +47,29 @@ TEST(SpscRing, FirstInFirstOut) {
   EXPECT_EQ(ring.consumed(), 3u);
 }
 
+TEST(SpscRing, NextIsTheOneBehindTheFront) {
+  SpscRing<Record> ring(2);
+  EXPECT_EQ(ring.next(), nullptr);
+  for (std::uint64_t round = 0; round < 3; ++round) {  // also round the end of the slots
+    fill(*ring.reserve(), 2 * round);
+    ring.commit();
+    ASSERT_NE(ring.front(), nullptr);
+    EXPECT_EQ(ring.next(), nullptr);
+    ring.pop();
+    for (std::uint64_t i = 1; i <= 2; ++i) {
+      fill(*ring.reserve(), 2 * round + i);
+      ring.commit();
+    }
+    ASSERT_NE(ring.front(), nullptr);
+    ASSERT_NE(ring.next(), nullptr);
+    EXPECT_EQ(ring.next()->number, 2 * round + 2);
+    ring.pop();
+    EXPECT_EQ(ring.next(), nullptr);
+    EXPECT_EQ(ring.front()->number, 2 * round + 2);
+    ring.pop();
+  }
+}
+
 TEST(SpscRing, FullRefusesUntilOneIsTaken) {
   SpscRing<Record> ring(2);
   for (std::uint64_t i = 0; i < 2; ++i) {

@@ -77,5 +77,26 @@ TEST(ToValidUtf8, ReplacesOnlyWhatIsMalformed) {
   EXPECT_EQ(to_valid_utf8(""), "");
 }
 
+TEST(MatchesWildcards, StarsStandForAnyRun) {
+  const auto matches = [](std::string_view text, std::string_view pattern) {
+    return matches_wildcards(text, pattern, LetterCase::counts);
+  };
+  EXPECT_TRUE(matches("", ""));
+  EXPECT_TRUE(matches("", "**"));
+  EXPECT_TRUE(matches("http_paths", "http_*"));
+  EXPECT_TRUE(matches("abcabd", "*ab*d"));
+  EXPECT_TRUE(matches("aab", "*ab"));
+  EXPECT_FALSE(matches("a", ""));
+  EXPECT_FALSE(matches("http", "http_*"));
+  EXPECT_FALSE(matches("abcabde", "*ab*d"));
+  EXPECT_FALSE(matches("x*y", "x**z"));
+}
+
+TEST(MatchesWildcards, CaseOfLettersAsAsked) {
+  EXPECT_FALSE(matches_wildcards("Nuclei/3", "nuclei*", LetterCase::counts));
+  EXPECT_TRUE(matches_wildcards("Nuclei/3", "nUCLEI*", LetterCase::ignored));
+  EXPECT_FALSE(matches_wildcards("Nucle[/3", "nucle{*", LetterCase::ignored));
+}
+
 }  // namespace
 }  // namespace imds

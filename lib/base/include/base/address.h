@@ -60,6 +60,9 @@ struct IpAddress {
 
   // Canonical text (RFC 5952); empty for family `none`.
   [[nodiscard]] std::string to_string() const;
+  // The same, written into `buffer`; never allocates.
+  static constexpr std::size_t kLongestText = 46;  // its final NUL included
+  [[nodiscard]] std::string_view write_to(std::span<char, kLongestText> buffer) const;
 
   friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
 };

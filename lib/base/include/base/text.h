@@ -1,6 +1,7 @@
 // Text from the wire made safe to show, and ASCII helpers that know no locale.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,14 @@ namespace imds {
 
 // Equal without regard to ASCII case.
 [[nodiscard]] bool iequals(std::string_view a, std::string_view b);
+
+enum class LetterCase : std::uint8_t { counts, ignored };  // of ASCII letters
+
+// Whether `text` is as `pattern` says, in which `*` stands for any run of bytes. Goes back to the
+// last
+// `*` only: at most |text| x |pattern| steps.
+[[nodiscard]] bool matches_wildcards(std::string_view text, std::string_view pattern,
+                                     LetterCase letter_case);
 
 // For terminals and logs: printable ASCII and well-formed printable UTF-8 stay; controls (C0, C1,
 // DEL), bidirectional overrides, malformed bytes and the backslash become \xNN (\\ for itself).
