@@ -1,9 +1,6 @@
 #include "packet/decode.h"
 
-#include <emmintrin.h>
-#include <type_traits>
-#include <utility>
-
+#include "clear.h"
 #include "ip_layers.h"
 #include "link_layers.h"
 #include "link_types.h"
@@ -39,21 +36,6 @@ Layer step(Walk& w, Layer layer) {
       return decode_transport(w);
   }
   return Layer::done;
-}
-
-// Makes `view` empty; a value-initialised PacketView is all zero bits. Written out because GCC
-// turns the assignment (or a loop) into `rep stos`, which costs more than decoding the packet.
-template <std::size_t... Chunk>
-void clear_chunks(void* view, std::index_sequence<Chunk...>) {
-  auto* chunks = static_cast<__m128i*>(view);
-  (_mm_storeu_si128(chunks + Chunk, _mm_setzero_si128()), ...);
-}
-
-void clear(PacketView& view) {
-  static_assert(std::is_trivially_copyable_v<PacketView>);
-  constexpr std::size_t kChunk = sizeof(__m128i);
-  static_assert(sizeof(PacketView) % kChunk == 0);
-  clear_chunks(&view, std::make_index_sequence<sizeof(PacketView) / kChunk>{});
 }
 
 void walk_from(Walk& walk, Layer layer) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "packet/tcp_options.h"
 #include "tunnels.h"
 #include "walk.h"
 
@@ -19,31 +20,6 @@ inline Layer finish(Walk& w, std::size_t header_size) {
   w.consume(std::min(header_size, w.rest.size()));
   w.view.payload = w.rest;
   return Layer::done;
-}
-
-// RFC 9293 3.1: kind, length including both, value; end-of-options and no-operation are one byte.
-inline bool tcp_options_add_up(ByteSpan options) {
-  constexpr std::uint32_t kPaddedTimestamp = 0x0101080a;  // as nearly every segment carries
-  if (options.empty() || (options.size() == 12 && load_be32(options.data()) == kPaddedTimestamp))
-      [[likely]] {
-    return true;
-  }
-  for (std::size_t i = 0; i < options.size();) {
-    constexpr std::uint8_t kEndOfOptions = 0;
-    constexpr std::uint8_t kNoOperation = 1;
-    if (options[i] == kEndOfOptions) {
-      return true;
-    }
-    if (options[i] == kNoOperation) {
-      ++i;
-      continue;
-    }
-    if (i + 1 >= options.size() || options[i + 1] < 2 || options[i + 1] > options.size() - i) {
-      return false;
-    }
-    i += options[i + 1];
-  }
-  return true;
 }
 
 inline Layer decode_tcp(Walk& w) {
