@@ -12,13 +12,16 @@ constexpr std::array<std::string_view, kEventTypeCount> kEventNames{
     "token_issued",         "credentials_delivered", "http2_mid_stream",
 };
 
-constexpr std::array<VisibilityName, 6> kVisibilityNames{{
+constexpr std::array<VisibilityName, 9> kVisibilityNames{{
     {kDirectionGuessed, "direction_guessed"},
     {kMidStream, "mid_stream"},
     {kResponsesOnly, "responses_only"},
     {kCaptureTruncated, "capture_truncated"},
     {kStreamGap, "stream_gap"},
     {kSecondReading, "second_reading"},
+    {kRequestsOnly, "requests_only"},
+    {kRequestUnseen, "request_unseen"},
+    {kBodyIncomplete, "body_incomplete"},
 }};
 
 constexpr std::size_t all_visibility_names_size() {
@@ -118,9 +121,11 @@ FieldValue vlan_value(const FlowContext& flow) {
   return value;
 }
 
-FieldValue visibility_value(std::uint8_t bits, FieldScratch& scratch) {
+// The names of the set bits, comma-separated.
+template <typename Names>
+FieldValue names_value(unsigned bits, const Names& names, FieldScratch& scratch) {
   char* out = scratch.bytes.data();
-  for (const VisibilityName& entry : kVisibilityNames) {
+  for (const auto& entry : names) {
     if ((bits & entry.bit) == 0) {
       continue;
     }
@@ -145,8 +150,126 @@ FieldValue tunnel_id_value(const Tunnel& tunnel) {
   return value;
 }
 
+// "169.254.169.254/32"
+FieldValue prefix_value(const IpPrefix& prefix, FieldScratch& scratch) {
+  if (!prefix.address.is_set()) {
+    return {};
+  }
+  const std::span<char, IpAddress::kLongestText> room(scratch.bytes.data(),
+                                                      IpAddress::kLongestText);
+  char* out = scratch.bytes.data() + prefix.address.write_to(room).size();
+  *out++ = '/';
+  const char* const digits = kDecimals[prefix.length].data();
+  const std::size_t size = std::strlen(digits);
+  std::memcpy(out, digits, size);
+  out += size;
+  return text_value({scratch.bytes.data(), static_cast<std::size_t>(out - scratch.bytes.data())});
+}
+
+FieldValue hops_value(const std::optional<std::uint8_t>& hops) {
+  FieldValue value;
+  if (hops) {
+    value.kind = FieldValue::Kind::number;
+    value.number = *hops;
+  }
+  return value;
+}
+
 FieldValue non_empty(std::string_view text) {
   return text.empty() ? FieldValue{} : text_value(text);
+}
+
+std::string_view extension_of(std::string_view path) {
+  const std::string_view last = path.substr(path.rfind('/') + 1);
+  const std::size_t dot = last.rfind('.');
+  return dot == std::string_view::npos || dot + 1 == last.size() ? std::string_view()
+                                                                 : last.substr(dot + 1);
+}
+
+FieldValue extension_value(const TwoReadings& path) {
+  return text_value(TwoReadings{extension_of(path.raw), extension_of(path.normalised)});
+}
+
+FieldValue number_or_absent(std::int64_t number) {
+  FieldValue value;
+  if (number != 0) {
+    value.kind = FieldValue::Kind::number;
+    value.number = number;
+  }
+  return value;
+}
+
+FieldValue account_value(const ExchangeFields& exchange, FieldScratch& scratch) {
+  return exchange.has_account()
+             ? text_value(account_text(exchange.account, std::span(scratch.bytes).first<12>()))
+             : FieldValue{};
+}
+
+FieldValue version_value(std::uint8_t version) {
+  return version == 0 ? FieldValue{} : text_value(version == 1 ? "v1" : "v2");
+}
+
+FieldValue body_bytes_value(const ExchangeFields& exchange) {
+  FieldValue value;
+  if (exchange.has_body_bytes) {
+    value.kind = FieldValue::Kind::number;
+    value.number = static_cast<std::int64_t>(exchange.body_bytes);
+  }
+  return value;
+}
+
+// The fields of an exchange; `absent` for any other.
+FieldValue exchange_value(const ExchangeFields& exchange, FieldId field, FieldScratch& scratch) {
+  switch (field) {
+    case FieldId::http_mime_type:
+      return non_empty(exchange.mime_type);
+    case FieldId::http_body_bytes:
+      return body_bytes_value(exchange);
+    case FieldId::imds_server:
+      return non_empty(exchange.server);
+    case FieldId::imds_client_kind:
+      return non_empty(exchange.client_kind);
+    case FieldId::imds_version:
+      return version_value(exchange.version);
+    case FieldId::imds_forwarded:
+      return non_empty(exchange.forwarded ? "yes" : "");
+    case FieldId::imds_token_length:
+      return number_or_absent(exchange.token_length);
+    case FieldId::imds_token_ttl:
+      return number_or_absent(exchange.token_ttl);
+    case FieldId::imds_delivered:
+      return non_empty(name(exchange.delivered));
+    case FieldId::imds_content_kind:
+      return non_empty(name(exchange.content));
+    case FieldId::imds_access_key_id:
+      return non_empty(exchange.access_key_id);
+    case FieldId::imds_aws_account_id:
+      return account_value(exchange, scratch);
+    case FieldId::imds_account_source:
+      return non_empty(name(exchange.account_source));
+    case FieldId::imds_account_expected:
+      return non_empty(name(exchange.account_expected));
+    case FieldId::imds_role:
+      return non_empty(exchange.role);
+    case FieldId::imds_region:
+      return non_empty(exchange.region);
+    case FieldId::imds_expiration:
+      return number_or_absent(exchange.expiration);
+    default:
+      return {};
+  }
+}
+
+FieldValue family_value(const IpAddress& address) {
+  return address.is_set() ? text_value(address.is_v4() ? "ipv4" : "ipv6") : FieldValue{};
+}
+
+// Whole seconds, rounded down also before 1970.
+FieldValue time_value(Timestamp time) {
+  FieldValue value;
+  value.kind = FieldValue::Kind::number;
+  value.number = time.ns / kNanosPerSecond - (time.ns % kNanosPerSecond < 0 ? 1 : 0);
+  return value;
 }
 
 }  // namespace
@@ -165,6 +288,31 @@ std::optional<EventType> event_type(std::string_view name) {
 
 std::span<const VisibilityName> visibility_names() {
   return kVisibilityNames;
+}
+
+bool has_story(const Event& event) {
+  const bool always =
+      std::find(kAlwaysOfStory.begin(), kAlwaysOfStory.end(), event.type) != kAlwaysOfStory.end();
+  return !event.is_test && (always || !event.flow.endpoint.empty());
+}
+
+bool moves_story(const Event& event) {
+  switch (event.type) {
+    case EventType::connection:
+    case EventType::http_response:
+    case EventType::responder:
+    case EventType::address_claim:
+    case EventType::token_issued:
+    case EventType::credentials_delivered:
+      return has_story(event);
+    case EventType::http_request:
+    case EventType::raw_match:
+    case EventType::tcp_overlap_conflict:
+    case EventType::fragment_overlap:
+    case EventType::http2_mid_stream:
+      break;  // of a flow whose connection was told
+  }
+  return false;
 }
 
 std::string_view transport_name(std::uint8_t ip_protocol) {
@@ -253,7 +401,7 @@ FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch) {
     case FieldId::imds_endpoint:
       return non_empty(flow.endpoint);
     case FieldId::imds_visibility:
-      return visibility_value(flow.visibility, scratch);
+      return names_value(flow.visibility, kVisibilityNames, scratch);
     case FieldId::imds_tunnel_path:
       return non_empty(path_text(flow.tunnel.path, scratch.bytes));
     case FieldId::imds_tunnel_id:
@@ -262,8 +410,50 @@ FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch) {
       return address_value(flow.tunnel.source);
     case FieldId::imds_tunnel_destination_ip:
       return address_value(flow.tunnel.destination);
+    case FieldId::timestamp:
+      return time_value(event.time);
+    case FieldId::network_type:
+      return family_value(flow.source.ip);
+    case FieldId::network_direction:
+      return non_empty(flow.direction);
+    case FieldId::ip_ttl:
+      return number_or_absent(flow.ttl);
+    case FieldId::url_extension:
+      return extension_value(event.http.path);
+    case FieldId::http_status:
+      return number_or_absent(event.response.status);
+    case FieldId::response_headers:
+      return text_value(event.response.headers);
+    case FieldId::imds_answer:
+      return event.evidence.answer == Answer::none ? FieldValue{}
+                                                   : text_value(name(event.evidence.answer));
+    case FieldId::imds_hop_distance:
+      return hops_value(event.evidence.hop_distance);
+    case FieldId::imds_previous_mac:
+      return mac_value(event.evidence.previous_mac, scratch);
+    case FieldId::imds_claim_kind:
+      return event.evidence.claim == ClaimKind::none ? FieldValue{}
+                                                     : text_value(name(event.evidence.claim));
+    case FieldId::imds_claim_prefix:
+      return prefix_value(event.evidence.prefix, scratch);
+    case FieldId::imds_claim_mac:
+      return mac_value(event.evidence.claimed_mac, scratch);
+    case FieldId::imds_claim_gateway:
+      return address_value(event.evidence.gateway);
+    case FieldId::imds_claim_signs:
+      return names_value(event.evidence.signs, sign_names(), scratch);
+    case FieldId::dns_question_name:
+      return non_empty(event.dns_name);
+    case FieldId::imds_stage:
+      return non_empty(event.stage);
+    case FieldId::imds_timeline:
+      return non_empty(event.timeline);
+    case FieldId::request_header:
+    case FieldId::response_header:
+      return {};
+    default:
+      return exchange_value(event.exchange, field, scratch);
   }
-  return {};
 }
 
 }  // namespace imds::event

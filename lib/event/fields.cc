@@ -21,6 +21,12 @@ constexpr std::size_t kMaxAliasFileSize = 1 << 20;
 constexpr std::uint32_t kEvery = (1u << kEventTypeCount) - 1;
 constexpr std::uint32_t kRequest = bit(EventType::http_request);
 constexpr std::uint32_t kRaw = bit(EventType::raw_match);
+constexpr std::uint32_t kResponse = bit(EventType::http_response);
+constexpr std::uint32_t kResponder = bit(EventType::responder);
+constexpr std::uint32_t kClaim = bit(EventType::address_claim);
+constexpr std::uint32_t kToken = bit(EventType::token_issued);
+constexpr std::uint32_t kDelivery = bit(EventType::credentials_delivered);
+constexpr std::uint32_t kAnswer = kResponse | kToken | kDelivery;
 
 constexpr std::array<FieldDescription, kFieldCount> kFields{{
     {FieldId::imds_event, "imds.event", FieldKind::text, kEvery},
@@ -32,15 +38,15 @@ constexpr std::array<FieldDescription, kFieldCount> kFields{{
     {FieldId::destination_mac, "destination.mac", FieldKind::text, kEvery},
     {FieldId::network_transport, "network.transport", FieldKind::text, kEvery},
     {FieldId::network_vlan_id, "network.vlan.id", FieldKind::number, kEvery},
-    {FieldId::http_request_method, "http.request.method", FieldKind::text, kRequest},
-    {FieldId::url, "url", FieldKind::text, kRequest | kRaw},
-    {FieldId::url_path, "url.path", FieldKind::text, kRequest},
-    {FieldId::url_query, "url.query", FieldKind::text, kRequest},
-    {FieldId::url_domain, "url.domain", FieldKind::text, kRequest},
-    {FieldId::user_agent, "user_agent.original", FieldKind::text, kRequest},
+    {FieldId::http_request_method, "http.request.method", FieldKind::text, kRequest | kAnswer},
+    {FieldId::url, "url", FieldKind::text, kRequest | kRaw | kAnswer},
+    {FieldId::url_path, "url.path", FieldKind::text, kRequest | kAnswer},
+    {FieldId::url_query, "url.query", FieldKind::text, kRequest | kAnswer},
+    {FieldId::url_domain, "url.domain", FieldKind::text, kRequest | kAnswer},
+    {FieldId::user_agent, "user_agent.original", FieldKind::text, kRequest | kAnswer},
     {FieldId::request_headers, "request_headers", FieldKind::text, kRequest | kRaw},
     {FieldId::http_host, "http.request.header.host", FieldKind::text, kRequest},
-    {FieldId::http_version, "http.version", FieldKind::text, kRequest},
+    {FieldId::http_version, "http.version", FieldKind::text, kRequest | kAnswer},
     {FieldId::raw, "imds.raw", FieldKind::text, kRaw},
     {FieldId::imds_endpoint, "imds.endpoint", FieldKind::text, kEvery},
     {FieldId::imds_visibility, "imds.visibility", FieldKind::text, kEvery},
@@ -48,7 +54,93 @@ constexpr std::array<FieldDescription, kFieldCount> kFields{{
     {FieldId::imds_tunnel_id, "imds.tunnel.id", FieldKind::number, kEvery},
     {FieldId::imds_tunnel_source_ip, "imds.tunnel.source.ip", FieldKind::address, kEvery},
     {FieldId::imds_tunnel_destination_ip, "imds.tunnel.destination.ip", FieldKind::address, kEvery},
+    {FieldId::timestamp, "@timestamp", FieldKind::time, kEvery},
+    {FieldId::network_type, "network.type", FieldKind::text, kEvery},
+    {FieldId::ip_ttl, "ip.ttl", FieldKind::number, kEvery},
+    {FieldId::url_extension, "url.extension", FieldKind::text, kRequest | kAnswer},
+    {FieldId::request_header, "http.request.header.*", FieldKind::text, kRequest},
+    {FieldId::http_status, "http.response.status_code", FieldKind::number, kAnswer},
+    {FieldId::response_headers, "response_headers", FieldKind::text, kResponse},
+    {FieldId::response_header, "http.response.header.*", FieldKind::text, kResponse},
+    {FieldId::network_direction, "network.direction", FieldKind::text, kEvery},
+    {FieldId::imds_answer, "imds.answer", FieldKind::text, kResponder},
+    {FieldId::imds_hop_distance, "imds.hop_distance", FieldKind::number, kResponder},
+    {FieldId::imds_previous_mac, "imds.previous_mac", FieldKind::text, kResponder | kClaim},
+    {FieldId::imds_claim_kind, "imds.claim.kind", FieldKind::text, kClaim},
+    {FieldId::imds_claim_prefix, "imds.claim.prefix", FieldKind::text, kClaim},
+    {FieldId::imds_claim_mac, "imds.claim.mac", FieldKind::text, kClaim},
+    {FieldId::imds_claim_gateway, "imds.claim.gateway", FieldKind::address, kClaim},
+    {FieldId::imds_claim_signs, "imds.claim.signs", FieldKind::text, kClaim},
+    {FieldId::dns_question_name, "dns.question.name", FieldKind::text, kClaim},
+    {FieldId::imds_stage, "imds.stage", FieldKind::text, kEvery},
+    {FieldId::imds_timeline, "imds.timeline", FieldKind::text, kEvery},
+    {FieldId::http_mime_type, "http.response.mime_type", FieldKind::text, kAnswer},
+    {FieldId::http_body_bytes, "http.response.body.bytes", FieldKind::number, kToken | kDelivery},
+    {FieldId::imds_server, "imds.server", FieldKind::text, kAnswer},
+    {FieldId::imds_client_kind, "imds.client_kind", FieldKind::text, kRequest | kAnswer},
+    {FieldId::imds_version, "imds.version", FieldKind::text, kRequest | kAnswer},
+    {FieldId::imds_forwarded, "imds.forwarded", FieldKind::text, kRequest | kAnswer},
+    {FieldId::imds_token_length, "imds.token.length", FieldKind::number, kToken},
+    {FieldId::imds_token_ttl, "imds.token.ttl", FieldKind::number, kToken},
+    {FieldId::imds_delivered, "imds.delivered", FieldKind::text, kDelivery},
+    {FieldId::imds_content_kind, "imds.content_kind", FieldKind::text, kDelivery},
+    {FieldId::imds_access_key_id, "imds.access_key_id", FieldKind::text, kDelivery},
+    {FieldId::imds_aws_account_id, "imds.aws_account_id", FieldKind::text, kDelivery},
+    {FieldId::imds_account_source, "imds.account_source", FieldKind::text, kDelivery},
+    {FieldId::imds_account_expected, "imds.account_expected", FieldKind::text, kDelivery},
+    {FieldId::imds_role, "imds.role", FieldKind::text, kDelivery},
+    {FieldId::imds_region, "imds.region", FieldKind::text, kDelivery},
+    {FieldId::imds_expiration, "imds.expiration", FieldKind::time, kDelivery},
 }};
+
+// How the names of single headers begin, and what follows the header's own name.
+struct HeaderNames {
+  std::string_view before;
+  std::string_view after;
+  FieldId id;
+};
+constexpr std::array<HeaderNames, 8> kHeaderNames{{
+    {"http.request.header.", "", FieldId::request_header},
+    {"http.request.headers.", "", FieldId::request_header},
+    {"request_headers.", "", FieldId::request_header},
+    {"cs(", ")", FieldId::request_header},
+    {"http.response.header.", "", FieldId::response_header},
+    {"http.response.headers.", "", FieldId::response_header},
+    {"response_headers.", "", FieldId::response_header},
+    {"sc(", ")", FieldId::response_header},
+}};
+constexpr std::size_t kMaxHeaderName = 64;
+
+// RFC 9110, 5.6.2.
+bool is_token(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    const char lower = ascii_lower(c);
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+           kMarks.find(c) != std::string_view::npos;
+  });
+}
+
+// The single header that a name means. `Host` has a field of its own.
+std::optional<FieldRef> header_field(std::string_view name) {
+  for (const HeaderNames& form : kHeaderNames) {
+    if (!name.starts_with(form.before) || !name.ends_with(form.after) ||
+        name.size() <= form.before.size() + form.after.size()) {
+      continue;
+    }
+    name.remove_prefix(form.before.size());
+    name.remove_suffix(form.after.size());
+    if (!is_token(name) || name.size() > kMaxHeaderName || name == "*") {
+      return std::nullopt;
+    }
+    FieldRef field{form.id, std::string(name)};
+    std::transform(name.begin(), name.end(), field.header.begin(), ascii_lower);
+    return field.id == FieldId::request_header && field.header == "host"
+               ? FieldRef{FieldId::http_host, {}}
+               : field;
+  }
+  return std::nullopt;
+}
 
 constexpr bool table_is_in_order() {
   for (std::size_t i = 0; i < kFields.size(); ++i) {
@@ -120,6 +212,14 @@ const FieldDescription& describe(FieldId id) {
   return kFields[static_cast<std::size_t>(id)];
 }
 
+std::string field_name(const FieldRef& field) {
+  const std::string_view name = describe(field.id).name;
+  if (!is_single_header(field.id)) {
+    return std::string(name);
+  }
+  return std::string(name.substr(0, name.size() - 1)) + field.header;
+}
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) {
@@ -140,7 +240,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 FieldTable::FieldTable() {
   for (const FieldDescription& field : kFields) {
-    by_name_.emplace(field.name, field.id);
+    if (!is_single_header(field.id)) {
+      by_name_.emplace(field.name, FieldRef{field.id, {}});
+    }
   }
 }
 
@@ -163,13 +265,13 @@ Result<FieldTable> FieldTable::load(const std::filesystem::path& file) {
   }
   FieldTable table;
   std::map<std::string, int> first_line;
+  std::vector<YAML::Node> second_meanings;
   for (const auto& entry : root) {
     const YAML::Node& key = entry.first;
     const YAML::Node& aliases = entry.second;
     const std::string canonical = key.IsScalar() ? key.Scalar() : std::string();
-    const auto field = std::find_if(kFields.begin(), kFields.end(),
-                                    [&](const auto& f) { return f.name == canonical; });
-    if (field == kFields.end()) {
+    const std::optional<FieldRef> field = FieldTable().resolve(canonical);
+    if (!field || field_name(*field) != canonical) {
       const std::string near = FieldTable().nearest(canonical);
       return fail_at(ErrorKind::config, position(file, key.Mark()),
                      "'" + escape_for_terminal(canonical) + "' is no field of any event" +
@@ -186,13 +288,19 @@ Result<FieldTable> FieldTable::load(const std::filesystem::path& file) {
                      "expected a list of aliases for '" + canonical + "'");
     }
     for (const YAML::Node& alias : aliases) {
+      if (const YAML::Node other = alias.IsMap() ? alias["also"] : YAML::Node();
+          other.IsDefined() && other.IsScalar() && alias.size() == 1) {
+        table.also_[other.Scalar()] = field->id;
+        second_meanings.push_back(other);
+        continue;
+      }
       // White space would be a forgotten quotation mark: yaml-cpp lets the file's end close it.
       if (!alias.IsScalar() || alias.Scalar().empty() ||
           alias.Scalar().find_first_of(" \t\r\n") != std::string::npos) {
         return fail_at(ErrorKind::config, position(file, alias.Mark()),
                        "expected a field name, an alias of '" + canonical + "'");
       }
-      if (!table.by_name_.emplace(alias.Scalar(), field->id).second) {
+      if (!table.by_name_.emplace(alias.Scalar(), *field).second) {
         const std::string shown = escape_for_terminal(alias.Scalar());
         const auto before = first_line.find(alias.Scalar());
         return fail_at(
@@ -204,15 +312,29 @@ Result<FieldTable> FieldTable::load(const std::filesystem::path& file) {
       first_line.emplace(alias.Scalar(), alias.Mark().line + 1);
     }
   }
+  for (const YAML::Node& alias : second_meanings) {
+    const auto first = table.by_name_.find(alias.Scalar());
+    if (first == table.by_name_.end() || first->second.id == table.also_[alias.Scalar()]) {
+      return fail_at(ErrorKind::config, position(file, alias.Mark()),
+                     "'" + escape_for_terminal(alias.Scalar()) + "' is no alias of another field");
+    }
+  }
   return table;
 }
 
-std::optional<FieldId> FieldTable::find(std::string_view name) const {
+std::optional<FieldRef> FieldTable::resolve(std::string_view name) const {
   const auto found = by_name_.find(std::string(name));
-  if (found == by_name_.end()) {
-    return std::nullopt;
-  }
-  return found->second;
+  return found != by_name_.end() ? found->second : header_field(name);
+}
+
+std::optional<FieldId> FieldTable::also(std::string_view alias) const {
+  const auto found = also_.find(std::string(alias));
+  return found != also_.end() ? std::optional(found->second) : std::nullopt;
+}
+
+std::optional<FieldId> FieldTable::find(std::string_view name) const {
+  const std::optional<FieldRef> field = resolve(name);
+  return field ? std::optional(field->id) : std::nullopt;
 }
 
 std::string FieldTable::nearest(std::string_view name) const {

@@ -195,10 +195,10 @@ TEST(ValueOf, VisibilityNamesEveryBit) {
   EXPECT_EQ(get(event, FieldId::imds_visibility).kind, Kind::absent);
   event.flow.visibility = kMidStream;
   EXPECT_EQ(get(event, FieldId::imds_visibility).text.raw, "mid_stream");
-  event.flow.visibility = 0xff;
+  event.flow.visibility = 0xffff;
   EXPECT_EQ(get(event, FieldId::imds_visibility).text.raw,
             "direction_guessed,mid_stream,responses_only,capture_truncated,stream_gap,"
-            "second_reading");
+            "second_reading,requests_only,request_unseen,body_incomplete");
 }
 
 TEST(ValueOf, TunnelThePacketCameIn) {
@@ -235,14 +235,30 @@ TEST(ValueOf, CarriesOnlyWhatTheDescriptionSays) {
   event.flow.tunnel = {
       {{TunnelKind::vxlan}, 1}, true, 42, event.flow.source.ip, event.flow.destination.ip};
   event.http.user_agent = "curl";
+  event.stage = "answered";
+  event.timeline = "answered+0.000s";
   for (const EventType type :
        {EventType::connection, EventType::http_request, EventType::raw_match}) {
     event.type = type;
     event.http = type == EventType::http_request ? request().http : HttpRequestFields();
     event.http.user_agent = type == EventType::http_request ? "curl" : std::string_view();
     event.raw = type == EventType::raw_match ? "bytes" : std::string_view();
+    event.flow.ttl = 64;
+    event.flow.direction = "internal";
+    event.exchange = {};
+    if (type == EventType::http_request) {
+      event.exchange.client_kind = "curl";
+      event.exchange.version = 2;
+      event.exchange.forwarded = true;
+    }
+    if (type == EventType::http_request) {
+      event.http.path = {"/a.txt", "/a.txt"};
+    }
     for (std::size_t i = 0; i < kFieldCount; ++i) {
       const FieldDescription& field = describe(static_cast<FieldId>(i));
+      if (is_single_header(field.id)) {
+        continue;  // has its values by name
+      }
       EXPECT_EQ(get(event, field.id).kind != Kind::absent, (field.events & bit(type)) != 0)
           << field.name << " of " << name(type);
     }
@@ -260,11 +276,62 @@ TEST(ValueOf, KindsAgreeWithTheDescription) {
     if (value.kind == Kind::absent) {
       continue;
     }
-    const Kind expected = field.kind == FieldKind::text     ? Kind::text
-                          : field.kind == FieldKind::number ? Kind::number
-                                                            : Kind::address;
+    const Kind expected = field.kind == FieldKind::text      ? Kind::text
+                          : field.kind == FieldKind::address ? Kind::address
+                                                             : Kind::number;
     EXPECT_EQ(value.kind, expected) << field.name;
   }
+}
+
+TEST(ValueOf, ExchangesSayWhatTheyCameTo) {
+  Event event;
+  event.type = EventType::credentials_delivered;
+  ExchangeFields& x = event.exchange;
+  EXPECT_EQ(get(event, FieldId::imds_aws_account_id).kind, Kind::absent);
+  EXPECT_EQ(get(event, FieldId::imds_delivered).kind, Kind::absent);
+  EXPECT_EQ(get(event, FieldId::imds_version).kind, Kind::absent);
+  EXPECT_EQ(get(event, FieldId::imds_forwarded).kind, Kind::absent);
+  EXPECT_EQ(get(event, FieldId::http_body_bytes).kind, Kind::absent);
+  x.account = 29608264753;
+  x.account_source = AccountSource::key_id;
+  x.account_expected = AccountVerdict::no;
+  x.delivered = Delivered::role_info;
+  x.version = 1;
+  x.forwarded = true;
+  x.has_body_bytes = true;
+  FieldScratch scratch;
+  EXPECT_EQ(value_of(event, FieldId::imds_aws_account_id, scratch).text.raw, "029608264753");
+  EXPECT_EQ(get(event, FieldId::imds_account_source).text.raw, "key_id");
+  EXPECT_EQ(get(event, FieldId::imds_account_expected).text.raw, "no");
+  EXPECT_EQ(get(event, FieldId::imds_delivered).text.raw, "role_info");
+  EXPECT_EQ(get(event, FieldId::imds_version).text.raw, "v1");
+  EXPECT_EQ(get(event, FieldId::imds_forwarded).text.raw, "yes");
+  EXPECT_EQ(get(event, FieldId::http_body_bytes).kind, Kind::number);
+}
+
+TEST(ValueOf, ExtensionIsOfTheLastSegment) {
+  Event event = request();
+  for (const auto& [path, extension] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"/a/b.tar.gz", "gz"}, {"/x.d/b.exe", "exe"}, {"b.js", "js"}}) {
+    event.http.path = {path, path};
+    EXPECT_EQ(get(event, FieldId::url_extension).text.raw, extension) << path;
+  }
+  for (const char* path : {"/", "/a.d/b", "/a.", ""}) {
+    event.http.path = {path, path};
+    EXPECT_EQ(get(event, FieldId::url_extension).kind, Kind::absent) << path;
+  }
+  event.http.path = {"/a%2eexe", "/a.exe"};
+  EXPECT_EQ(get(event, FieldId::url_extension).text.raw, "exe");
+}
+
+TEST(ForEachHeader, GivesNamesAndValues) {
+  std::string seen;
+  for_each_header("Host: a:80\nX:\nno header\n: nameless\nCookie:b=c\nLast: 1",
+                  [&](std::string_view name, std::string_view value) {
+                    seen += std::string(name) + "=" + std::string(value) + ";";
+                  });
+  EXPECT_EQ(seen, "Host=a:80;X=;Cookie=b=c;Last=1;");
+  for_each_header({}, [](std::string_view, std::string_view) { ADD_FAILURE(); });
 }
 
 }  // namespace

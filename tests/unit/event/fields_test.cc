@@ -52,16 +52,50 @@ TEST(Describe, EveryFieldHasItsOwnNameAndSomeEvent) {
 TEST(Describe, FieldsOfRequestsAreNotFieldsOfConnections) {
   EXPECT_EQ(describe(FieldId::url).events & bit(EventType::connection), 0u);
   EXPECT_NE(describe(FieldId::url).events & bit(EventType::raw_match), 0u);
-  EXPECT_EQ(describe(FieldId::url_path).events, bit(EventType::http_request));
+  EXPECT_EQ(describe(FieldId::url_path).events,
+            bit(EventType::http_request) | bit(EventType::http_response) |
+                bit(EventType::token_issued) | bit(EventType::credentials_delivered));
   EXPECT_EQ(describe(FieldId::raw).events, bit(EventType::raw_match));
   EXPECT_NE(describe(FieldId::source_mac).events & bit(EventType::address_claim), 0u);
+}
+
+TEST(FieldTable, KnowsEveryHeaderByName) {
+  const FieldTable table;
+  const FieldRef token{FieldId::request_header, "x-aws-ec2-metadata-token"};
+  for (const char* name :
+       {"http.request.header.x-aws-ec2-metadata-token",
+        "http.request.headers.X-aws-ec2-metadata-token", "request_headers.X-AWS-EC2-Metadata-Token",
+        "cs(X-aws-ec2-metadata-token)"}) {
+    EXPECT_EQ(table.resolve(name), token) << name;
+  }
+  EXPECT_EQ(field_name(token), "http.request.header.x-aws-ec2-metadata-token");
+  EXPECT_EQ(table.resolve("http.response.header.Server"),
+            (FieldRef{FieldId::response_header, "server"}));
+  // The Host header has a field of its own.
+  EXPECT_EQ(table.resolve("cs(Host)"), (FieldRef{FieldId::http_host, {}}));
+  EXPECT_EQ(table.find("http.request.header.cookie"), FieldId::request_header);
+  for (const char* name : {"http.request.header.", "http.request.header.*", "cs()", "cs(a b)",
+                           "http.request.header.a:b", "request_headers.", "cs(Cookie"}) {
+    EXPECT_EQ(table.resolve(name), std::nullopt) << name;
+  }
+  EXPECT_EQ(table.resolve("cs(" + std::string(65, 'a') + ")"), std::nullopt);
+}
+
+TEST_F(AliasFile, HeadersHaveAliases) {
+  const auto table = load("http.request.header.cookie: [cs-cookie]\n");
+  ASSERT_TRUE(table) << table.error().to_string();
+  EXPECT_EQ(table->resolve("cs-cookie"), (FieldRef{FieldId::request_header, "cookie"}));
+  expect_error("cs(Cookie): [a]\n", 1, 1, "is no field of any event");
+  expect_error("http.request.header.Cookie: [a]\n", 1, 1, "is no field of any event");
 }
 
 TEST(FieldTable, KnowsCanonicalNames) {
   const FieldTable table;
   for (std::size_t i = 0; i < kFieldCount; ++i) {
     const FieldDescription& field = describe(static_cast<FieldId>(i));
-    EXPECT_EQ(table.find(field.name), field.id);
+    EXPECT_EQ(table.find(is_single_header(field.id) ? field_name({field.id, "x"})
+                                                    : std::string(field.name)),
+              field.id);
   }
   EXPECT_EQ(table.find("dst_ip"), std::nullopt);
   EXPECT_EQ(table.find(""), std::nullopt);
@@ -97,6 +131,19 @@ TEST_F(AliasFile, AddsAliases) {
   EXPECT_EQ(table->find("c-uri"), FieldId::url);
   EXPECT_EQ(table->find("source.ip"), FieldId::source_ip);
   EXPECT_EQ(table->nearest("dst_pi"), "dst_ip");
+}
+
+TEST_F(AliasFile, AnAliasCanMeanAnotherFieldAsWell) {
+  const auto table = load("url:\n  - also: q\nurl.query: [q, r]\n");
+  ASSERT_TRUE(table.has_value()) << table.error().to_string();
+  EXPECT_EQ(table->find("q"), FieldId::url_query);
+  EXPECT_EQ(table->also("q"), FieldId::url);
+  EXPECT_EQ(table->also("r"), std::nullopt);
+  EXPECT_EQ(table->also("url.query"), std::nullopt);
+  expect_error("url:\n  - also: q\n", 2, 11, "'q' is no alias of another field");
+  expect_error("url: [q, also: q]\n", 1, 16, "'q' is no alias of another field");
+  expect_error("url:\n  - also: [q]\n", 2, 5, "expected a field name");
+  expect_error("url:\n  - {also: q, x: y}\nurl.query: [q]\n", 2, 5, "expected a field name");
 }
 
 TEST_F(AliasFile, RefusesAnUnknownField) {

@@ -83,6 +83,62 @@ TEST(Fill, LeavesNothingOfTheSlotsFormerText) {
   EXPECT_FALSE(finding->is_test);
 }
 
+Event delivery() {
+  Event event;
+  event.type = EventType::credentials_delivered;
+  event.response.status = 200;
+  ExchangeFields& x = event.exchange;
+  x.client_kind = "curl";
+  x.version = 2;
+  x.forwarded = true;
+  x.server = "EC2ws";
+  x.mime_type = "text/plain";
+  x.has_body_bytes = true;
+  x.body_bytes = std::uint64_t{1} << 40;
+  x.token_length = 56;
+  x.token_ttl = 21600;
+  x.delivered = Delivered::credentials;
+  x.content = ContentKind::json;
+  x.access_key_id = "ASIAQNZGKIQY56JQ7WML";
+  x.role = "deploy";
+  x.region = "eu-central-1";
+  x.account = 29608264753;
+  x.account_source = AccountSource::key_id;
+  x.account_expected = AccountVerdict::wrong_network;
+  x.expiration = 1759946400;
+  event.flow.visibility = kRequestUnseen | kBodyIncomplete;
+  return event;
+}
+
+TEST(Fill, ExchangesComeBackAsTheyWere) {
+  const Event event = delivery();
+  const auto finding = stale_finding();
+  fill(*finding, event);
+  const Event back = event_of(*finding);
+  EXPECT_EQ(back.response.status, 200);
+  EXPECT_EQ(back.flow.visibility, event.flow.visibility);
+  for (std::size_t i = 0; i < kFieldCount; ++i) {
+    const auto field = static_cast<FieldId>(i);
+    if (!is_in_findings(field)) {
+      continue;
+    }
+    FieldScratch here;
+    FieldScratch there;
+    const FieldValue expected = value_of(event, field, here);
+    const FieldValue found = value_of(back, field, there);
+    EXPECT_EQ(found.kind, expected.kind) << describe(field).name;
+    EXPECT_EQ(found.text.raw, expected.text.raw) << describe(field).name;
+    EXPECT_EQ(found.number, expected.number) << describe(field).name;
+  }
+}
+
+TEST(Fill, WithoutAnExchangeThereIsNone) {
+  const auto finding = stale_finding();
+  fill(*finding, Event());
+  EXPECT_FALSE(finding->has_exchange);
+  EXPECT_EQ(event_of(*finding).response.status, 0);
+}
+
 TEST(Fill, LeavesRulesAndWorkerToTheCaller) {
   const auto finding = stale_finding();
   finding->worker = 2;

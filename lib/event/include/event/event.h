@@ -2,6 +2,7 @@
 // call that hands it on. Building one never allocates.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -11,6 +12,8 @@
 #include "base/address.h"
 #include "base/time.h"
 #include "base/tunnel.h"
+#include "event/evidence.h"
+#include "event/exchange.h"
 #include "event/fields.h"
 
 namespace imds::event {
@@ -40,13 +43,16 @@ inline constexpr std::size_t kEventTypeCount = 11;
 }
 
 // What was not seen, or had to be guessed: bits of `imds.visibility`.
-enum Visibility : std::uint8_t {
+enum Visibility : std::uint16_t {
   kDirectionGuessed = 0x01,  // neither SYN nor a parsed head told client from server
   kMidStream = 0x02,         // the flow's beginning was not seen
   kResponsesOnly = 0x04,     // only the server's packets were seen so far
   kCaptureTruncated = 0x08,  // the capture cut the packet
   kStreamGap = 0x10,         // bytes of the stream are missing before or inside what was judged
   kSecondReading = 0x20,     // found only in the second reading of conflicting bytes
+  kRequestsOnly = 0x40,      // the server has answered, and no packet of it was seen so far
+  kRequestUnseen = 0x80,     // an answer whose request was not seen
+  kBodyIncomplete = 0x100,   // the answer's body was not read to its end
 };
 
 struct VisibilityName {
@@ -71,12 +77,14 @@ struct FlowContext {
   std::uint8_t ip_protocol = 0;                  // IANA number
   std::array<std::uint16_t, kMaxVlans> vlans{};  // outermost first
   std::uint8_t vlan_count = 0;
-  std::uint8_t visibility = 0;     // Visibility bits
+  std::uint8_t ttl = 0;  // or hop limit, of the packet that completed the event; 0: not known
+  std::uint16_t visibility = 0;    // Visibility bits
   std::uint16_t ingress_port = 0;  // index of the configured port
   // Of the packet that completed the event. Its addresses are as that packet had them: not turned
   // round for answers, since a mirror's tunnel leads one way for both directions of a flow.
   Tunnel tunnel;
-  std::string_view endpoint;  // configured name, empty if neither side is an endpoint
+  std::string_view endpoint;   // configured name, empty if neither side is an endpoint
+  std::string_view direction;  // see event/direction.h; empty: no rule asks for it
 };
 
 // Two readings of the same text; they are equal (same pointer) when normalising changed nothing.
@@ -85,7 +93,8 @@ struct TwoReadings {
   std::string_view normalised;
 };
 
-// Set for http_request; a view with data() == nullptr is an absent field.
+// Set for http_request, and for answers whose request was seen; a view with data() == nullptr is an
+// absent field.
 struct HttpRequestFields {
   std::string_view method;
   TwoReadings target;
@@ -98,15 +107,38 @@ struct HttpRequestFields {
   std::string_view version;
 };
 
+// Set for http_response, token_issued and credentials_delivered.
+struct HttpResponseFields {
+  std::uint16_t status = 0;  // 0: absent
+  std::string_view headers;  // "Name: value\n"…, unfolded; data() == nullptr: absent
+};
+
 struct Event {
   EventType type = EventType::connection;
   Timestamp time;
   FlowContext flow;
   HttpRequestFields http;
+  HttpResponseFields response;
+  EvidenceFields evidence;
+  std::string_view dns_name;  // address_claim by DNS: the name asked for; empty: none
+  ExchangeFields exchange;
   std::string_view raw;       // raw_match: the scanned bytes
   std::uint32_t ordinal = 0;  // how many events of this type this flow raised before
   bool is_test = false;       // made by --inject-test
+  // What the story adds, which workers do not know: "answered", and
+  // "attempted+0.000s answered+0.001s". Empty: the event belongs to no story.
+  std::string_view stage;
+  std::string_view timeline;
 };
+
+// Whether the event is part of the story of its client and its server. Test requests are of none.
+[[nodiscard]] bool has_story(const Event& event);
+// Whether it may carry that story further, so that the story has to know of it, rules or none.
+[[nodiscard]] bool moves_story(const Event& event);
+
+// Events that are of a story whatever their addresses: they prove by themselves what the server is.
+inline constexpr std::array kAlwaysOfStory{EventType::token_issued,
+                                           EventType::credentials_delivered};
 
 // One field's value. Text has two readings where the field has; a comparison holds if either
 // satisfies it.
@@ -133,7 +165,26 @@ struct FieldScratch {
 //   that.
 // - imds.visibility is the names of all its bits, comma-separated.
 // - Text has equal readings where the field has but one.
+// - Single headers have as many values as there are lines: always `absent` here, see
+//   for_each_header().
 [[nodiscard]] FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch);
+
+// Calls visit(name, value) for every line of a header text ("Name: value\n"…) that has a name.
+template <typename Visit>
+void for_each_header(std::string_view headers, Visit&& visit) {
+  while (!headers.empty()) {
+    const std::size_t end = std::min(headers.find('\n'), headers.size());
+    const std::string_view line = headers.substr(0, end);
+    headers.remove_prefix(std::min(end + 1, headers.size()));
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos || colon == 0) {
+      continue;
+    }
+    std::string_view value = line.substr(colon + 1);
+    value.remove_prefix(value.starts_with(' ') ? 1 : 0);
+    visit(line.substr(0, colon), value);
+  }
+}
 
 // ECS network.transport: the IANA keyword in lower case ("tcp", "udp", "icmp", "ipv6-icmp", …), for
 // a protocol without a well-known one its number in decimal.

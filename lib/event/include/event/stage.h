@@ -1,0 +1,47 @@
+// How far a client's story with an endpoint has come, and when: `imds.stage` and `imds.timeline`.
+// Plain values.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace imds::event {
+
+// Each stage is worse than the one before. The codes stand in alert records, too.
+enum class Stage : std::uint8_t {
+  claimed = 0,  // somebody claimed the endpoint's address
+  attempted,    // the client tried to connect
+  answered,     // and was answered
+  token,        // and got a session token
+  credentials,  // and got credentials
+};
+inline constexpr std::size_t kStageCount = 5;
+
+// The value of `imds.stage`: "claimed", …
+[[nodiscard]] std::string_view name(Stage stage);
+
+// The stages that a story has reached, each with the time since its first.
+struct Timeline {
+  std::uint8_t reached = 0;  // a bit per stage, by its code; 0: there is no story
+  std::array<std::uint32_t, kStageCount>
+      after_ms{};  // of those reached; 2^32 - 1 stands for longer
+
+  [[nodiscard]] bool has(Stage stage) const {
+    return (reached >> static_cast<unsigned>(stage) & 1u) != 0;
+  }
+  // The furthest stage reached. Precondition: there is one.
+  [[nodiscard]] Stage furthest() const;
+};
+
+// Every name, and "+4294967.295s " with each.
+inline constexpr std::size_t kMaxTimelineText = 40 + kStageCount * 14;
+
+// "attempted+0.000s answered+0.001s": the stages in the order in which they were reached. Empty for
+// no story.
+[[nodiscard]] std::string_view timeline_text(const Timeline& timeline,
+                                             std::span<char, kMaxTimelineText> room);
+
+}  // namespace imds::event
