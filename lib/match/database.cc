@@ -1,6 +1,7 @@
 #include "match/database.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <limits>
 #include <string_view>
@@ -8,10 +9,12 @@
 
 #include <hs.h>
 
-namespace imds::match {
-namespace {
+#include "few_literals.h"
+#include "match/compilation.h"
 
-unsigned hs_flags(const Pattern& pattern) {
+namespace imds::match {
+
+unsigned detail::hs_flags(const Pattern& pattern) {
   unsigned flags = 0;
   if ((pattern.flags & kCaseless) != 0) {
     flags |= HS_FLAG_CASELESS;
@@ -20,11 +23,21 @@ unsigned hs_flags(const Pattern& pattern) {
     flags |= HS_FLAG_SINGLEMATCH;
   }
   // The literal compiler refuses flags that mean nothing to it.
-  if ((pattern.flags & kDotAll) != 0 && pattern.syntax == Syntax::regex) {
-    flags |= HS_FLAG_DOTALL;
+  if (pattern.syntax == Syntax::literal) {
+    return flags;
+  }
+  constexpr std::array<std::pair<PatternFlags, unsigned>, 4> kForRegex{
+      {{kDotAll, HS_FLAG_DOTALL},
+       {kMultiline, HS_FLAG_MULTILINE},
+       {kAllowEmpty, HS_FLAG_ALLOWEMPTY},
+       {kPrefilter, HS_FLAG_PREFILTER}}};
+  for (const auto& [ours, theirs] : kForRegex) {
+    flags |= (pattern.flags & ours) != 0 ? theirs : 0u;
   }
   return flags;
 }
+
+namespace {
 
 // A literal as a regular expression, for sets that mix both.
 std::string escape_literal(std::string_view text) {
@@ -67,7 +80,7 @@ Arguments to_arguments(std::span<const Pattern> patterns, bool literals_only) {
     out.text.push_back(escape ? escape_literal(pattern.text) : pattern.text);
     out.expressions.push_back(out.text.back().c_str());
     out.lengths.push_back(out.text.back().size());
-    out.flags.push_back(hs_flags(pattern));
+    out.flags.push_back(detail::hs_flags(pattern));
     out.ids.push_back(pattern.id);
   }
   return out;
@@ -95,7 +108,13 @@ void Scratch::Free::operator()(hs_scratch* scratch) const {
   hs_free_scratch(scratch);
 }
 
-tl::expected<Database, CompileFailure> Database::compile(std::span<const Pattern> patterns) {
+Database::Database() = default;
+Database::Database(Database&& other) noexcept = default;
+Database& Database::operator=(Database&& other) noexcept = default;
+Database::~Database() = default;
+
+tl::expected<Database, CompileFailure> Database::compile(std::span<const Pattern> patterns,
+                                                         Compilation* compilation) {
   Database out;
   if (patterns.empty()) {
     return out;
@@ -118,6 +137,22 @@ tl::expected<Database, CompileFailure> Database::compile(std::span<const Pattern
       return failure(ErrorKind::config, "NUL byte in a regular expression; write \\x00", i);
     }
   }
+  out.pattern_count_ = patterns.size();
+  if (compilation != nullptr) {
+    if (Status status = compilation->admit(patterns); !status) {
+      return tl::unexpected<CompileFailure>(CompileFailure{std::move(status.error())});
+    }
+  }
+  if (auto few = FewLiterals::make(patterns)) {
+    out.few_ = std::make_unique<const FewLiterals>(std::move(*few));
+    return out;
+  }
+  if (compilation != nullptr) {
+    out.database_.reset(compilation->load(patterns));
+    if (out.database_ != nullptr) {
+      return out;
+    }
+  }
   const bool literals_only = std::all_of(patterns.begin(), patterns.end(), [](const Pattern& p) {
     return p.syntax == Syntax::literal;
   });
@@ -138,11 +173,16 @@ tl::expected<Database, CompileFailure> Database::compile(std::span<const Pattern
     return translate(error.get());
   }
   out.database_.reset(database);
-  out.pattern_count_ = patterns.size();
+  if (compilation != nullptr) {
+    compilation->keep(patterns, database);
+  }
   return out;
 }
 
 std::size_t Database::size_bytes() const {
+  if (few_ != nullptr) {
+    return sizeof *few_;
+  }
   std::size_t bytes = 0;
   if (database_ != nullptr && hs_database_size(database_.get(), &bytes) != HS_SUCCESS) {
     return 0;
@@ -151,6 +191,9 @@ std::size_t Database::size_bytes() const {
 }
 
 std::string Database::info() const {
+  if (few_ != nullptr) {
+    return "searched for without the library";
+  }
   if (database_ == nullptr) {
     return "empty";
   }
@@ -166,7 +209,7 @@ std::string Database::info() const {
 Result<Scratch> Scratch::create(std::span<const Database* const> databases) {
   Scratch out;
   for (const Database* database : databases) {
-    if (database->empty()) {
+    if (database->database_ == nullptr) {
       continue;
     }
     hs_scratch_t* scratch = out.scratch_.release();
@@ -202,20 +245,21 @@ std::string library_version() {
   return hs_version();
 }
 
-namespace detail {
-
-bool scan_block(const hs_database* database, hs_scratch* scratch, ByteSpan bytes,
-                MatchHandler handler, void* context) {
+bool Database::scan_block(Scratch& scratch, ByteSpan bytes, detail::MatchHandler handler,
+                          void* context) const {
   if (bytes.empty()) {
     return true;  // a span without bytes may carry a null pointer, which the library refuses
   }
+  if (few_ != nullptr) {
+    few_->scan(bytes, handler, context);
+    return true;
+  }
   const std::size_t length =
       std::min<std::size_t>(bytes.size(), std::numeric_limits<unsigned>::max());
-  const hs_error_t status = hs_scan(database, reinterpret_cast<const char*>(bytes.data()),
-                                    static_cast<unsigned>(length), 0, scratch, handler, context);
+  const hs_error_t status =
+      hs_scan(database_.get(), reinterpret_cast<const char*>(bytes.data()),
+              static_cast<unsigned>(length), 0, scratch.scratch_.get(), handler, context);
   return status == HS_SUCCESS || status == HS_SCAN_TERMINATED;
 }
-
-}  // namespace detail
 
 }  // namespace imds::match

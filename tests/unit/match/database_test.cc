@@ -168,12 +168,43 @@ TEST(Database, TakesTheLongestPatternAllowed) {
 }
 
 TEST(Database, TellsSizeAndLibrary) {
-  const Database database = compile({literal("/latest/meta-data", 1, kCaseless)});
+  const Database database = compile({regex("/latest/meta.data", 1, kCaseless)});
   EXPECT_EQ(database.pattern_count(), 1u);
   EXPECT_GT(database.size_bytes(), 0u);
   EXPECT_THAT(database.info(), HasSubstr("BLOCK"));
   EXPECT_THAT(library_version(), HasSubstr("5."));
   EXPECT_TRUE(check_platform());
+}
+
+TEST(Database, OfFewLiteralsNeedsNoScratch) {
+  const Database database = compile({literal("/latest/meta-data", 1, kCaseless)});
+  EXPECT_EQ(database.pattern_count(), 1u);
+  EXPECT_FALSE(database.empty());
+  EXPECT_GT(database.size_bytes(), 0u);
+  EXPECT_THAT(database.info(), HasSubstr("without the library"));
+  Scratch none;
+  EXPECT_THAT(hits(database, none, "GET /LATEST/meta-data/"), ElementsAre(std::pair(1u, 21u)));
+}
+
+// Wherever it stands, in texts of every length, with nothing readable behind them.
+TEST(Database, OfFewLiteralsFindsThemAtEveryPlace) {
+  const Database database = compile({literal("/Latest/meta-data", 1, kCaseless),
+                                     literal("x-aws-ec2-metadata-token", 2, kCaseless),
+                                     literal("abc", 3), literal("zzz\xff\xfe", 4)});
+  Scratch none;
+  for (std::size_t size = 0; size < 140; ++size) {
+    for (const std::string_view needle :
+         {std::string_view("/laTEst/meta-data"), std::string_view("X-AWS-ec2-metadata-token"),
+          std::string_view("abc"), std::string_view("zzz\xff\xfe")}) {
+      for (std::size_t at = 0; at + needle.size() <= size; ++at) {
+        std::vector<char> text(size, '-');
+        std::copy(needle.begin(), needle.end(), text.begin() + static_cast<std::ptrdiff_t>(at));
+        const Hits found = hits(database, none, {text.data(), text.size()});
+        ASSERT_EQ(found.size(), 1u) << needle << " at " << at << " of " << size;
+        ASSERT_EQ(found.begin()->second, at + needle.size());
+      }
+    }
+  }
 }
 
 TEST(Scratch, ServesSeveralDatabasesAndOutlivesThem) {
@@ -227,16 +258,23 @@ TEST(Database, AgreesWithASearchByHand) {
     }
     return out;
   };
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 120; ++round) {
     std::vector<Pattern> patterns;
-    const std::size_t count = 1 + random() % 40;
+    // Few literals are searched for in another way, if none is very short.
+    const bool few = round % 2 != 0;
+    const std::size_t count = 1 + random() % (few ? 8 : 40);
     for (std::uint32_t id = 0; id < count; ++id) {
-      patterns.push_back(literal(text(1 + random() % 9), id, random() % 2 != 0 ? kCaseless : 0));
+      const std::string fixed = few ? "aB." : "";
+      patterns.push_back(
+          literal(fixed + text(1 + random() % 9), id, random() % 2 != 0 ? kCaseless : 0));
     }
     const Database database = compile(patterns);
     Scratch scratch = scratch_for({&database});
     for (int block = 0; block < 20; ++block) {
-      const std::string haystack = text(random() % 120);
+      std::string haystack = text(random() % 120);
+      if (few) {
+        haystack.insert(random() % (haystack.size() + 1), patterns[random() % count].text);
+      }
       Hits expected;
       for (const Pattern& pattern : patterns) {
         for (std::size_t at = 0; at + pattern.text.size() <= haystack.size(); ++at) {

@@ -1,0 +1,214 @@
+#include "few_literals.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <string_view>
+
+#include "base/simd.h"
+#include "base/text.h"
+
+namespace imds::match {
+
+namespace {
+
+// How common a byte is in HTTP heads, roughly.
+unsigned commonness(char c) {
+  constexpr std::string_view kCommon = "etaoinsrhldcu/.-: ;,=0123456789";
+  constexpr std::string_view kRare = "jkqvwxyz";
+  const char lower = ascii_lower(c);
+  if (kCommon.find(lower) != std::string_view::npos) {
+    return 10;
+  }
+  return kRare.find(lower) != std::string_view::npos || lower < 'a' || lower > 'z' ? 1 : 4;
+}
+
+bool is_ascii(char c) {
+  return static_cast<std::uint8_t>(c) < 0x80;
+}
+
+// Where the rarest bytes of ASCII begin that follow each other.
+std::optional<std::size_t> rarest(std::string_view text, std::size_t count) {
+  std::optional<std::size_t> best;
+  unsigned least = 0;
+  for (std::size_t at = 0; at + count <= text.size(); ++at) {
+    const std::string_view window = text.substr(at, count);
+    if (!std::all_of(window.begin(), window.end(), is_ascii)) {
+      continue;
+    }
+    unsigned cost = 0;
+    for (const char c : window) {
+      cost += commonness(c);
+    }
+    if (!best || cost < least) {
+      best = at;
+      least = cost;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+std::optional<FewLiterals> FewLiterals::make(std::span<const Pattern> patterns) {
+  if (patterns.empty() || patterns.size() > kMost) {
+    return std::nullopt;
+  }
+  FewLiterals out;
+  for (const Pattern& pattern : patterns) {
+    if (pattern.syntax != Syntax::literal || pattern.text.size() > kLongest) {
+      return std::nullopt;
+    }
+    const std::optional<std::size_t> window = rarest(pattern.text, kWindow);
+    if (!window) {
+      return std::nullopt;
+    }
+    const bool caseless = (pattern.flags & kCaseless) != 0;
+    const auto bit = static_cast<std::uint8_t>(1u << out.literals_.size());
+    for (std::size_t i = 0; i < kWindow; ++i) {
+      const auto add = [&, i](char c) {
+        const auto byte = static_cast<std::uint8_t>(c);
+        out.tables_[i].low[byte & 0x0f] |= bit;
+        out.tables_[i].high[byte >> 4] |= bit;
+      };
+      const char c = pattern.text[*window + i];
+      const char lower = ascii_lower(c);
+      add(c);
+      if (caseless && lower >= 'a' && lower <= 'z') {
+        add(static_cast<char>(c ^ 0x20));
+      }
+    }
+    Literal literal;
+    literal.size = pattern.text.size();
+    literal.window = *window;
+    literal.id = pattern.id;
+    literal.once = (pattern.flags & kSingleMatch) != 0;
+    for (std::size_t i = 0; i < literal.size; ++i) {
+      const char c = pattern.text[i];
+      literal.text[i] = caseless ? ascii_lower(c) : c;
+      const bool letter = literal.text[i] >= 'a' && literal.text[i] <= 'z';
+      literal.letters[i] = caseless && letter ? 0x20 : 0;
+    }
+    out.literals_.push_back(literal);
+  }
+  return out;
+}
+
+bool FewLiterals::stands_at(const Literal& literal, const std::uint8_t* at) {
+  const auto word_at = [](const void* from) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, from, sizeof word);
+    return word;
+  };
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  const auto differs = [&](std::size_t i) {
+    return ((word_at(at + i) | word_at(&literal.letters[i])) ^ word_at(&literal.text[i])) != 0;
+  };
+  if (literal.size < kWord) {
+    for (std::size_t i = 0; i < literal.size; ++i) {
+      if (static_cast<char>(at[i] | literal.letters[i]) != literal.text[i]) {
+        return false;
+      }
+    }
+    return true;
+  }
+  for (std::size_t i = 0; i + kWord < literal.size; i += kWord) {
+    if (differs(i)) {
+      return false;
+    }
+  }
+  return !differs(literal.size - kWord);
+}
+
+// One scan.
+class FewLiterals::Run {
+ public:
+  Run(const FewLiterals& set, ByteSpan bytes, detail::MatchHandler handler, void* context)
+      : set_(set), bytes_(bytes), handler_(handler), context_(context) {}
+
+  // Which literals' windows can begin at each of the 32 places from `at`; reads 34 bytes.
+  [[nodiscard]] Block32 candidates(const std::uint8_t* at) const {
+    Block32 all = possible(at, 0);
+    for (std::size_t i = 1; i < kWindow; ++i) {
+      all = all & possible(at + i, i);
+    }
+    return all;
+  }
+
+  // The candidates of the places from `first` on that `wanted` has a bit for. False: stop.
+  bool report(Block32 candidates, std::uint32_t wanted, std::size_t first) {
+    std::uint32_t places = ~candidates.equal('\0').mask() & wanted;
+    if (places == 0) [[likely]] {
+      return true;
+    }
+    std::array<std::uint8_t, Block32::kSize> literals;
+    candidates.store(literals.data());
+    for (; places != 0; places &= places - 1) {
+      const auto place = static_cast<std::size_t>(std::countr_zero(places));
+      for (unsigned bits = literals[place]; bits != 0; bits &= bits - 1) {
+        if (!compare(static_cast<std::size_t>(std::countr_zero(bits)), first + place)) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+ private:
+  // By their byte i. A byte beyond ASCII looks up nothing: no window has one.
+  [[nodiscard]] Block32 possible(const std::uint8_t* at, std::size_t i) const {
+    const Block32 block = Block32::load(at);
+    const Tables& tables = set_.tables_[i];
+    return block.look_up(Block32::table(tables.low.data())) &
+           block.high_nibbles().look_up(Block32::table(tables.high.data()));
+  }
+
+  bool compare(std::size_t which, std::size_t window) {
+    const Literal& literal = set_.literals_[which];
+    const std::size_t size = literal.size;
+    if (window < literal.window || size > bytes_.size() - (window - literal.window) ||
+        (literal.once && (reported_ >> which & 1) != 0)) {
+      return true;
+    }
+    const std::size_t begin = window - literal.window;
+    if (!stands_at(literal, bytes_.data() + begin)) {
+      return true;
+    }
+    reported_ |= 1u << which;
+    return handler_(literal.id, begin, begin + size, 0, context_) == 0;
+  }
+
+  const FewLiterals& set_;
+  ByteSpan bytes_;
+  detail::MatchHandler handler_;
+  void* context_;
+  unsigned reported_ = 0;
+};
+
+void FewLiterals::scan(ByteSpan bytes, detail::MatchHandler handler, void* context) const {
+  constexpr std::size_t kRead = Block32::kSize + kWindow - 1;
+  if (bytes.size() < kWindow) {
+    return;
+  }
+  Run run(*this, bytes, handler, context);
+  std::size_t at = 0;
+  for (; at + kRead <= bytes.size(); at += Block32::kSize) {
+    if (!run.report(run.candidates(bytes.data() + at), ~std::uint32_t{0}, at)) {
+      return;
+    }
+  }
+  // The last places, fewer than 32.
+  const std::size_t left = bytes.size() - (kWindow - 1) - at;
+  if (bytes.size() >= kRead) {
+    const std::uint64_t wanted = ~std::uint64_t{0} << (Block32::kSize - left);
+    const std::size_t first = bytes.size() - kRead;
+    (void)run.report(run.candidates(bytes.data() + first), static_cast<std::uint32_t>(wanted),
+                     first);
+    return;
+  }
+  std::array<std::uint8_t, kRead> padded{};
+  std::memcpy(padded.data(), bytes.data(), bytes.size());
+  (void)run.report(run.candidates(padded.data()), (std::uint32_t{1} << left) - 1, 0);
+}
+
+}  // namespace imds::match
