@@ -34,29 +34,6 @@ std::vector<Word> split(std::string_view text) {
   return words;
 }
 
-// `*` stands for any number of characters. Linear backtracking to the last star.
-bool matches(std::string_view pattern, std::string_view name) {
-  std::size_t p = 0;
-  std::size_t n = 0;
-  std::size_t after_star = std::string_view::npos;
-  std::size_t resume = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      after_star = ++p;
-      resume = n;
-    } else if (p < pattern.size() && pattern[p] == name[n]) {
-      ++p;
-      ++n;
-    } else if (after_star != std::string_view::npos) {
-      p = after_star;
-      n = ++resume;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == std::string_view::npos;
-}
-
 std::size_t depth(const Condition& node) {
   std::size_t deepest = 0;
   for (const Condition& operand : node.operands) {
@@ -192,7 +169,8 @@ class Parser {
         all ? Condition::Kind::conjunction : Condition::Kind::disjunction, 0, {}, position(count)};
     for (std::size_t i = 0; i < selections_.size(); ++i) {
       const std::string& name = selections_[i].name;
-      if (name.front() != '_' && (them || matches(target.text, name))) {
+      if (name.front() != '_' &&
+          (them || matches_wildcards(name, target.text, LetterCase::counts))) {
         node.operands.push_back(refer(i, position(target)));
       }
     }

@@ -21,11 +21,15 @@ namespace imds::sigma {
   return "'" + escape_for_terminal(text.substr(0, kMaxShown)) + (cut ? "…'" : "'");
 }
 
+// What takes long, should it do.
+inline constexpr char kReading[] = "reading the rules";
+
 struct Context {
   const std::string& file;
   std::string_view source;
   const event::FieldTable& fields;
   std::vector<Warning>& warnings;
+  const LoadOptions& options;
 
   [[nodiscard]] SourcePosition where(Position at) const { return {file, at.line, at.column}; }
   [[nodiscard]] tl::unexpected<Error> error(Position at, std::string message) const {

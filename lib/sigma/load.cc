@@ -4,11 +4,13 @@
 #include <fstream>
 #include <iterator>
 #include <system_error>
-#include <unordered_map>
 #include <utility>
 
 #include "context.h"
+#include "correlation_document.h"
 #include "document.h"
+#include "filter_document.h"
+#include "link.h"
 #include "rule_document.h"
 
 namespace imds::sigma {
@@ -35,36 +37,60 @@ Result<std::string> read_file(const fs::path& file) {
   if (!stream) {
     return fail_with(file, "cannot open the rule file; check its permissions");
   }
-  std::string text(kMaxFileSize + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  // Piece by piece: clearing room for the largest file there may be would take longer than all
+  // else.
+  constexpr std::size_t kPiece = 64 << 10;
+  std::string text;
+  while (stream && text.size() <= kMaxFileSize) {
+    const std::size_t before = text.size();
+    text.resize(before + kPiece);
+    stream.read(&text[before], kPiece);
+    text.resize(before + static_cast<std::size_t>(stream.gcount()));
+  }
   if (stream.bad()) {
     return fail_with(file, "cannot read the rule file");
   }
-  text.resize(static_cast<std::size_t>(stream.gcount()));
   return text;
 }
 
-// Two rules with one id could not be told apart in alerts.
-Result<LoadedRules> with_different_ids(Result<LoadedRules> loaded) {
+// Without its correlations and filters, what is wrong with them is refused like any rule.
+Result<LoadedRules> linked(Result<LoadedRules> loaded, const LoadOptions& options) {
   if (!loaded) {
     return loaded;
   }
-  std::unordered_map<std::string_view, const Rule*> first;
-  for (const Rule& rule : loaded->rules) {
-    const auto [other, is_new] = first.emplace(rule.id, &rule);
-    if (!is_new) {
-      const SourcePosition there = other->second->where();
-      return fail_at(ErrorKind::config, rule.where(),
-                     "the rule id " + rule.id + " is already taken by " +
-                         in_quotes(other->second->title) + " at " + there.file + ":" +
-                         std::to_string(there.line) + "; give every rule an id of its own");
+  for (Error& error : leave_out_same_ids(*loaded)) {
+    if (!options.keep_going) {
+      return tl::unexpected<Error>(std::move(error));
     }
+    loaded->refused.push_back(std::move(error));
+  }
+  LoadedRules before = options.keep_going ? *loaded : LoadedRules{};
+  Status done = link(*loaded);
+  if (!done && options.keep_going) {
+    before.refused.push_back(std::move(done.error()));
+    before.correlations.clear();
+    before.filters.clear();
+    loaded = std::move(before);
+    done = link(*loaded);
+  }
+  if (!done) {
+    return pass_on(done);
   }
   return loaded;
 }
 
+Status read_document(const Context& context, const Node& document, LoadedRules& loaded) {
+  if (document.find("correlation") != nullptr) {
+    return read_correlation_document(context, document, loaded);
+  }
+  if (document.find("filter") != nullptr) {
+    return read_filter_document(context, document, loaded);
+  }
+  return read_rule_document(context, document, loaded);
+}
+
 Result<LoadedRules> read_text(std::string_view text, const std::string& file_name,
-                              const event::FieldTable& fields) {
+                              const event::FieldTable& fields, const LoadOptions& options) {
   if (text.size() > kMaxFileSize) {
     return fail_with(file_name, "the rule file is over 10 MiB; split it");
   }
@@ -81,27 +107,40 @@ Result<LoadedRules> read_text(std::string_view text, const std::string& file_nam
   }
 
   LoadedRules loaded;
-  const Context context{file_name, source, fields, loaded.warnings};
+  const Context context{file_name, source, fields, loaded.warnings, options};
   for (const Node& document : *documents) {
     if (document.is_null()) {
       continue;  // nothing between two separators
     }
-    if (Status read = read_rule_document(context, document, loaded); !read) {
-      return pass_on(read);
+    if (Status wanted = options.deadline.check(kReading); !wanted) {
+      wanted.error().where = context.where(document.position);
+      return pass_on(wanted);
+    }
+    if (Status read = read_document(context, document, loaded); !read) {
+      if (!options.keep_going) {
+        return pass_on(read);
+      }
+      loaded.refused.push_back(std::move(read.error()));
     }
   }
-  if (loaded.rules.empty() && loaded.skipped.empty()) {
+  if (loaded.rules.empty() && loaded.correlations.empty() && loaded.filters.empty() &&
+      loaded.skipped.empty() && loaded.refused.empty()) {
     context.warn({}, "this file holds no rule");
   }
   return loaded;
 }
 
-Result<LoadedRules> read_rules(const fs::path& file, const event::FieldTable& fields) {
+Result<LoadedRules> read_rules(const fs::path& file, const event::FieldTable& fields,
+                               const LoadOptions& options) {
   Result<std::string> text = read_file(file);
-  if (!text) {
-    return pass_on(text);
+  Result<LoadedRules> loaded =
+      text ? read_text(*text, file.string(), fields, options) : Result<LoadedRules>(pass_on(text));
+  if (!loaded && options.keep_going) {
+    LoadedRules nothing;
+    nothing.refused.push_back(std::move(loaded.error()));
+    return nothing;
   }
-  return read_text(*text, file.string(), fields);
+  return loaded;
 }
 
 bool is_hidden(const fs::path& path) {
@@ -140,15 +179,17 @@ void append(std::vector<T>& to, std::vector<T>& from) {
 }  // namespace
 
 Result<LoadedRules> load_text(std::string_view text, const std::string& file_name,
-                              const event::FieldTable& fields) {
-  return with_different_ids(read_text(text, file_name, fields));
+                              const event::FieldTable& fields, const LoadOptions& options) {
+  return linked(read_text(text, file_name, fields, options), options);
 }
 
-Result<LoadedRules> load_file(const fs::path& file, const event::FieldTable& fields) {
-  return with_different_ids(read_rules(file, fields));
+Result<LoadedRules> load_file(const fs::path& file, const event::FieldTable& fields,
+                              const LoadOptions& options) {
+  return linked(read_rules(file, fields, options), options);
 }
 
-Result<LoadedRules> load_paths(std::span<const fs::path> paths, const event::FieldTable& fields) {
+Result<LoadedRules> load_paths(std::span<const fs::path> paths, const event::FieldTable& fields,
+                               const LoadOptions& options) {
   LoadedRules all;
   for (const fs::path& path : paths) {
     std::vector<fs::path> files{path};
@@ -167,16 +208,19 @@ Result<LoadedRules> load_paths(std::span<const fs::path> paths, const event::Fie
       }
     }
     for (const fs::path& file : files) {
-      Result<LoadedRules> loaded = read_rules(file, fields);
+      Result<LoadedRules> loaded = read_rules(file, fields, options);
       if (!loaded) {
         return pass_on(loaded);
       }
       append(all.rules, loaded->rules);
+      append(all.correlations, loaded->correlations);
+      append(all.filters, loaded->filters);
       append(all.skipped, loaded->skipped);
       append(all.warnings, loaded->warnings);
+      append(all.refused, loaded->refused);
     }
   }
-  return with_different_ids(std::move(all));
+  return linked(std::move(all), options);
 }
 
 }  // namespace imds::sigma

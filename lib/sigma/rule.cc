@@ -1,6 +1,7 @@
 #include "sigma/rule.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace imds::sigma {
 
@@ -42,8 +43,58 @@ std::string_view name(Operation operation) {
       return "gt";
     case Operation::greater_or_equal:
       return "gte";
+    case Operation::matches:
+      return "re";
   }
   return "";
+}
+
+std::string_view name(TimePart part) {
+  switch (part) {
+    case TimePart::none:
+      return "";
+    case TimePart::minute:
+      return "minute";
+    case TimePart::hour:
+      return "hour";
+    case TimePart::day:
+      return "day";
+    case TimePart::week:
+      return "week";
+    case TimePart::month:
+      return "month";
+    case TimePart::year:
+      return "year";
+  }
+  return "";
+}
+
+std::int64_t part_of(std::int64_t epoch_seconds, TimePart part) {
+  using namespace std::chrono;
+  const sys_seconds when{seconds{epoch_seconds}};
+  const sys_days today = floor<days>(when);
+  const year_month_day date{today};
+  switch (part) {
+    case TimePart::none:
+      return epoch_seconds;
+    case TimePart::minute:
+      return duration_cast<minutes>(when - today).count() % 60;
+    case TimePart::hour:
+      return duration_cast<hours>(when - today).count();
+    case TimePart::day:
+      return static_cast<unsigned>(date.day());
+    case TimePart::month:
+      return static_cast<unsigned>(date.month());
+    case TimePart::year:
+      return static_cast<int>(date.year());
+    case TimePart::week: {
+      // A week belongs to the year of its Thursday.
+      const sys_days thursday = today - (weekday{today} - Monday) + days{3};
+      const year_month_day of{thursday};
+      return (thursday - sys_days{of.year() / January / 1}).count() / 7 + 1;
+    }
+  }
+  return 0;
 }
 
 bool Pattern::has_wildcards() const {

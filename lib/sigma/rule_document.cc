@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -16,11 +18,11 @@ namespace {
 constexpr std::size_t kMaxTitleLength = 256;  // the specification's
 
 // The specification's attributes of a rule. Others are custom, and legal.
-constexpr std::array<std::string_view, 19> kAttributes{
-    "title",          "id",          "name",      "related",   "taxonomy",
-    "status",         "description", "license",   "author",    "date",
-    "modified",       "references",  "logsource", "detection", "fields",
-    "falsepositives", "level",       "tags",      "scope"};
+constexpr std::array<std::string_view, 22> kAttributes{
+    "title",       "id",          "name",   "related",        "taxonomy", "status",
+    "description", "license",     "author", "date",           "modified", "references",
+    "logsource",   "detection",   "fields", "falsepositives", "level",    "tags",
+    "scope",       "correlation", "filter", "generate"};
 constexpr std::array<std::string_view, 5> kLevels{"informational", "low", "medium", "high",
                                                   "critical"};
 constexpr std::array<std::string_view, 5> kStatuses{"stable", "test", "experimental", "deprecated",
@@ -58,12 +60,6 @@ Status check_kind(const Context& context, const Node& document) {
                          "supported; write every document as a rule of its own, with its own id, "
                          "and repeat the shared attributes in each");
   }
-  if (document.find("correlation") != nullptr) {
-    return context.error(key_position("correlation"), "correlation rules are not supported yet");
-  }
-  if (document.find("filter") != nullptr) {
-    return context.error(key_position("filter"), "Sigma filters are not supported yet");
-  }
   for (const std::string_view required : {"logsource", "detection"}) {
     if (document.find(required) != nullptr) {
       continue;
@@ -80,7 +76,8 @@ Status check_kind(const Context& context, const Node& document) {
   return {};
 }
 
-// Custom attributes are legal, but one that almost has a standard name is probably a slip.
+}  // namespace
+
 void warn_of_near_misses(const Context& context, const Node& document) {
   for (const Node& key : document.keys) {
     if (std::find(kAttributes.begin(), kAttributes.end(), key.text) != kAttributes.end()) {
@@ -94,6 +91,8 @@ void warn_of_near_misses(const Context& context, const Node& document) {
     }
   }
 }
+
+namespace {
 
 // An optional attribute that is one text; empty if it is not given.
 Result<std::string> read_text(const Context& context, const Node& document, std::string_view key) {
@@ -128,16 +127,40 @@ Result<std::vector<std::string>> read_texts(const Context& context, const Node& 
   return texts;
 }
 
+// A UUID made of the rule's title, for rules that have none: the same wherever the file lies.
+std::string id_of_title(std::string_view title) {
+  // FNV-1a, twice with different beginnings; RFC 9562 version 8 leaves the bits to the maker.
+  constexpr std::uint64_t kPrime = 0x100000001b3;
+  std::array<std::uint64_t, 2> hash{0xcbf29ce484222325, 0x84222325cbf29ce4};
+  for (const char c : title) {
+    for (std::uint64_t& half : hash) {
+      half = (half ^ static_cast<unsigned char>(c)) * kPrime;
+    }
+  }
+  hash[0] = (hash[0] & ~std::uint64_t{0xf000}) | 0x8000;
+  hash[1] = (hash[1] & ~(std::uint64_t{3} << 62)) | std::uint64_t{2} << 62;
+  char text[37];
+  std::snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx",
+                static_cast<unsigned>(hash[0] >> 32), static_cast<unsigned>(hash[0] >> 16 & 0xffff),
+                static_cast<unsigned>(hash[0] & 0xffff), static_cast<unsigned>(hash[1] >> 48),
+                static_cast<unsigned long long>(hash[1] & 0xffffffffffff));
+  return text;
+}
+
 // RFC 9562 text form; lower case in the result.
-Result<std::string> read_id(const Context& context, const Node& document) {
+Result<std::string> read_id(const Context& context, const Node& document, const Rule& rule,
+                            bool needs_id) {
   Result<std::string> id = read_text(context, document, "id");
-  if (!id) {
+  if (!id || (id->empty() && !needs_id)) {
     return id;
   }
   if (id->empty()) {
-    return context.error(value_position(document, "id"),
-                         "this rule has no 'id'; alerts name the rule by it, so give it a UUID "
-                         "(cat /proc/sys/kernel/random/uuid makes one)");
+    std::string made = id_of_title(rule.title);
+    context.warn(value_position(document, "id"),
+                 "this rule has no 'id'; alerts name it " + made +
+                     ", made of its title. Give it a UUID that stays when the title changes (cat "
+                     "/proc/sys/kernel/random/uuid makes one)");
+    return made;
   }
   bool good = id->size() == 36;
   for (std::size_t i = 0; i < id->size() && good; ++i) {
@@ -170,13 +193,16 @@ Status read_title_and_level(const Context& context, const Node& document, Rule& 
   if (!level) {
     return pass_on(level);
   }
+  if (level->empty()) {
+    rule.level = Level::medium;  // link() tells, if the rule alerts
+    return {};
+  }
   const auto found = std::find(kLevels.begin(), kLevels.end(), *level);
   if (found == kLevels.end()) {
     return context.error(value_position(document, "level"),
-                         (level->empty() ? std::string("this rule has no 'level'")
-                                         : in_quotes(*level) + " is no level") +
-                             "; expected one of " + joined(kLevels));
+                         in_quotes(*level) + " is no level; expected one of " + joined(kLevels));
   }
+  rule.has_level = true;
   rule.level = static_cast<Level>(found - kLevels.begin());
   return {};
 }
@@ -200,15 +226,22 @@ Status read_status(const Context& context, const Node& document, Rule& rule) {
   return {};
 }
 
-Status read_attributes(const Context& context, const Node& document, Rule& rule) {
+}  // namespace
+
+Status read_attributes(const Context& context, const Node& document, bool needs_id, Rule& rule) {
   if (Status read = read_title_and_level(context, document, rule); !read) {
     return read;
   }
-  Result<std::string> id = read_id(context, document);
+  Result<std::string> id = read_id(context, document, rule, needs_id);
   if (!id) {
     return pass_on(id);
   }
   rule.id = std::move(*id);
+  Result<std::string> name = read_text(context, document, "name");
+  if (!name) {
+    return pass_on(name);
+  }
+  rule.name = std::move(*name);
   if (Status read = read_status(context, document, rule); !read) {
     return read;
   }
@@ -234,6 +267,8 @@ Status read_attributes(const Context& context, const Node& document, Rule& rule)
   rule.author = joined(authors);
   return {};
 }
+
+namespace {
 
 Status read_selections(const Context& context, const Node& detection, Rule& rule) {
   for (std::size_t i = 0; i < detection.keys.size(); ++i) {
@@ -328,12 +363,12 @@ Status read_rule_document(const Context& context, const Node& document, LoadedRu
       return node != nullptr && node->is_scalar() ? node->text : std::string();
     };
     loaded.skipped.push_back(
-        {rule.where(), shown("id"), shown("title"), std::move(service->not_served)});
+        {rule.where(), shown("id"), shown("title"), std::move(service->not_served), shown("name")});
     return {};
   }
   rule.logsource = std::move(service->logsource);
   rule.events = service->events;
-  if (Status read = read_attributes(context, document, rule); !read) {
+  if (Status read = read_attributes(context, document, true, rule); !read) {
     return read;
   }
   warn_of_near_misses(context, document);

@@ -1,169 +1,39 @@
 #include "selection.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 
 #include "condition.h"
 #include "event/event.h"
+#include "modifiers.h"
 #include "value.h"
 
 namespace imds::sigma {
 namespace {
 
-using event::FieldKind;
-
-struct OperationModifier {
-  std::string_view name;
-  Operation operation;
-};
-constexpr std::array<OperationModifier, 9> kOperations{{
-    {"contains", Operation::contains},
-    {"startswith", Operation::starts_with},
-    {"endswith", Operation::ends_with},
-    {"cidr", Operation::cidr},
-    {"exists", Operation::exists},
-    {"lt", Operation::less},
-    {"lte", Operation::less_or_equal},
-    {"gt", Operation::greater},
-    {"gte", Operation::greater_or_equal},
-}};
-constexpr std::array<std::string_view, 12> kSupported{"all",  "contains", "startswith", "endswith",
-                                                      "cidr", "exists",   "cased",      "neq",
-                                                      "lt",   "lte",      "gt",         "gte"};
-// Sigma's, but not (yet) the inspector's.
-constexpr std::array<std::string_view, 19> kUnsupported{
-    "re",      "i",       "m",    "s",       "base64",   "base64offset", "utf16",
-    "utf16le", "utf16be", "wide", "windash", "fieldref", "expand",       "minute",
-    "hour",    "day",     "week", "month",   "year"};
-
-std::string supported_modifiers() {
-  std::string text;
-  for (const std::string_view modifier : kSupported) {
-    text += (text.empty() ? "" : ", ") + std::string(modifier);
-  }
-  return text;
-}
-
-bool is_order(Operation operation) {
-  return operation == Operation::less || operation == Operation::less_or_equal ||
-         operation == Operation::greater || operation == Operation::greater_or_equal;
-}
-
-bool is_text_operation(Operation operation) {
-  return operation == Operation::contains || operation == Operation::starts_with ||
-         operation == Operation::ends_with;
-}
-
-// Adds one modifier to the match.
-Status apply_modifier(const Context& context, Position at, std::string_view modifier,
-                      FieldMatch& match) {
-  const auto operation =
-      std::find_if(kOperations.begin(), kOperations.end(),
-                   [&](const OperationModifier& known) { return known.name == modifier; });
-  if (operation != kOperations.end()) {
-    if (match.operation != Operation::equals) {
-      return context.error(at, "the modifiers " + in_quotes(name(match.operation)) + " and " +
-                                   in_quotes(modifier) + " contradict each other");
-    }
-    match.operation = operation->operation;
-    return {};
-  }
-  const std::array<std::pair<std::string_view, bool*>, 3> flags{
-      {{"all", &match.all}, {"cased", &match.cased}, {"neq", &match.negated}}};
-  for (const auto& [known, flag] : flags) {
-    if (modifier != known) {
-      continue;
-    }
-    if (*flag) {
-      return context.error(at, "the modifier " + in_quotes(modifier) + " stands here twice");
-    }
-    *flag = true;
-    return {};
-  }
-  if (std::find(kUnsupported.begin(), kUnsupported.end(), modifier) != kUnsupported.end()) {
-    return context.error(at, "the modifier " + in_quotes(modifier) +
-                                 " is not supported yet; supported are " + supported_modifiers());
-  }
-  return context.error(at, (modifier.empty() ? std::string("expected a modifier after '|'")
-                                             : "unknown modifier " + in_quotes(modifier)) +
-                               did_you_mean(nearest(modifier, kSupported)) + "; supported are " +
-                               supported_modifiers());
-}
-
-// Modifiers that make no sense together, or not on this field.
-Status check_modifiers(const Context& context, const FieldMatch& match) {
-  const auto refuse = [&](std::string message) -> Status {
-    return context.error(match.position, std::move(message));
-  };
-  const Operation operation = match.operation;
-  const std::string modifier = in_quotes(name(operation));
-  const bool is_text = !match.field || event::describe(*match.field).kind == FieldKind::text;
-  const bool compares_text =
-      is_text && (operation == Operation::equals || is_text_operation(operation));
-  if (match.cased && !compares_text) {
-    return refuse("the modifier 'cased' only changes comparisons of text");
-  }
-  if (match.negated && (match.all || operation == Operation::exists || is_order(operation))) {
-    return refuse("the modifier 'neq' cannot be combined with " + (match.all ? "'all'" : modifier));
-  }
-  if (match.all && operation == Operation::exists) {
-    return refuse("the modifiers 'all' and 'exists' contradict each other");
-  }
-  if (!match.field) {
-    const bool finds_anywhere = operation == Operation::equals || operation == Operation::contains;
-    return finds_anywhere && !match.negated
-               ? Status{}
-               : refuse("keywords take the modifiers 'all', 'contains' and 'cased' only");
-  }
-  switch (event::describe(*match.field).kind) {
-    case FieldKind::text:
-      return operation == Operation::cidr || is_order(operation)
-                 ? refuse("the modifier " + modifier + " does not apply to " +
-                          in_quotes(match.name) + ", which holds text")
-                 : Status{};
-    case FieldKind::number:
-      return operation == Operation::cidr || is_text_operation(operation)
-                 ? refuse("the modifier " + modifier + " does not apply to " +
-                          in_quotes(match.name) + ", which holds a number")
-                 : Status{};
-    case FieldKind::address:
-      return is_order(operation) || is_text_operation(operation)
-                 ? refuse("the modifier " + modifier + " does not apply to " +
-                          in_quotes(match.name) +
-                          ", which holds an address; write networks with 'cidr'")
-                 : Status{};
-  }
-  return {};
-}
-
 Status resolve_field(const Context& context, std::uint32_t events, FieldMatch& match) {
   if (match.name.empty()) {
     return {};
   }
-  match.field = context.fields.find(match.name);
-  if (!match.field) {
-    const std::string near = context.fields.nearest(match.name);
-    return context.error(match.position,
-                         "unknown field " + in_quotes(match.name) + did_you_mean(near) +
-                             "; known names and their aliases stand in fields.yaml");
+  Result<event::FieldRef> field = find_field(context, match.position, match.name, events);
+  if (!field) {
+    return pass_on(field);
   }
-  if ((event::describe(*match.field).events & events) == 0) {
-    return context.error(match.position, "no event of this rule's logsource carries the field " +
-                                             in_quotes(match.name));
-  }
+  match.field = field->id;
+  match.header = std::move(field->header);
+  match.also = context.fields.also(match.name);
   return {};
 }
 
 Status read_values(const Context& context, const Node& node, std::uint32_t events,
-                   FieldMatch& match) {
+                   MatchDraft& draft) {
   const auto add = [&](const Node& item) -> Status {
-    Result<Value> value = read_value(context, match, item, events);
+    Result<Value> value = read_value(context, draft, item, events);
     if (!value) {
       return pass_on(value);
     }
-    match.values.push_back(std::move(*value));
+    draft.match.values.push_back(std::move(*value));
     return {};
   };
   if (!node.is_sequence()) {
@@ -180,9 +50,11 @@ Status read_values(const Context& context, const Node& node, std::uint32_t event
   return {};
 }
 
-// imds.visibility is a set of names in one text: to equal one of them is to have it in the set.
-Status settle_visibility(const Context& context, FieldMatch& match) {
-  if (match.field != event::FieldId::imds_visibility || match.operation != Operation::equals) {
+// Some fields are a set of names in one text: to equal one of them is to have it in the set.
+Status settle_sets(const Context& context, FieldMatch& match) {
+  const bool is_set = match.field == event::FieldId::imds_visibility ||
+                      match.field == event::FieldId::imds_claim_signs;
+  if (!is_set || match.operation != Operation::equals) {
     return {};
   }
   const auto nulls = std::count_if(match.values.begin(), match.values.end(),
@@ -199,49 +71,53 @@ Status settle_visibility(const Context& context, FieldMatch& match) {
   return {};
 }
 
+// Without `contains` an encoding at unknown offset is compared with whole values, which begin at
+// offset 0.
+void warn_of_encodings(const Context& context, const MatchDraft& draft) {
+  if (draft.has(Transform::base64offset) && draft.match.operation == Operation::equals &&
+      draft.match.field) {
+    context.warn(draft.match.position,
+                 "'base64offset' without 'contains' compares with the whole value; "
+                 "'base64offset|contains' looks for it anywhere");
+  }
+}
+
 // "name|modifier|modifier: values"; without a name, keywords.
 Result<FieldMatch> read_match(const Context& context, const Node& key, const Node& values,
                               std::uint32_t events) {
-  FieldMatch match;
-  match.position = key.position;
-  const std::string_view text = key.text;
-  std::size_t bar = text.find('|');
-  match.name = text.substr(0, bar);
-  while (bar != std::string_view::npos) {
-    const std::size_t start = bar + 1;
-    bar = text.find('|', start);
-    const std::string_view modifier =
-        text.substr(start, bar == std::string_view::npos ? bar : bar - start);
-    const Position at = locate(context.source, key, start);
-    if (Status applied = apply_modifier(context, at, modifier, match); !applied) {
-      return pass_on(applied);
-    }
-  }
-  if (text.empty()) {
+  if (key.text.empty()) {
     return context.error(key.position, "expected a field's name");
+  }
+  MatchDraft draft;
+  FieldMatch& match = draft.match;
+  match.position = key.position;
+  match.name = key.text.substr(0, key.text.find('|'));
+  if (Status read = read_modifiers(context, key, draft); !read) {
+    return pass_on(read);
   }
   if (Status resolved = resolve_field(context, events, match); !resolved) {
     return pass_on(resolved);
   }
-  if (Status checked = check_modifiers(context, match); !checked) {
+  if (Status checked = check_modifiers(context, draft); !checked) {
     return pass_on(checked);
   }
-  if (!match.field) {
+  if (!match.field && match.operation == Operation::equals) {
     match.operation = Operation::contains;
   }
   if (match.operation == Operation::exists && values.is_sequence()) {
     return context.error(values.position, "the modifier 'exists' takes true or false, not a list");
   }
-  if (Status read = read_values(context, values, events, match); !read) {
+  if (Status read = read_values(context, values, events, draft); !read) {
     return pass_on(read);
   }
   if (match.all && match.values.size() == 1) {
     context.warn(match.position, "the modifier 'all' has no meaning for a single value");
   }
-  if (Status settled = settle_visibility(context, match); !settled) {
+  warn_of_encodings(context, draft);
+  if (Status settled = settle_sets(context, match); !settled) {
     return pass_on(settled);
   }
-  return match;
+  return std::move(match);
 }
 
 Result<std::vector<FieldMatch>> read_map(const Context& context, const Node& map,
@@ -263,7 +139,8 @@ Result<std::vector<FieldMatch>> read_map(const Context& context, const Node& map
 // Items are linked by 'or': each map is a group, all plain keywords together are one more.
 Status read_list(const Context& context, const Node& list, std::uint32_t events,
                  Selection& selection) {
-  FieldMatch keywords;
+  MatchDraft draft;
+  FieldMatch& keywords = draft.match;
   keywords.operation = Operation::contains;
   for (const Node& item : list.children) {
     if (item.is_map()) {
@@ -274,7 +151,7 @@ Status read_list(const Context& context, const Node& list, std::uint32_t events,
       selection.groups.push_back(std::move(*group));
       continue;
     }
-    Result<Value> keyword = read_value(context, keywords, item, events);
+    Result<Value> keyword = read_value(context, draft, item, events);
     if (!keyword) {
       return pass_on(keyword);
     }

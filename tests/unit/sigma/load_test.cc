@@ -1,6 +1,8 @@
 // Files and folders.
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <stop_token>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -115,6 +117,41 @@ TEST_F(RuleFiles, DuplicateIdsInOneFileAreErrorsWhateverTheirCase) {
   ASSERT_FALSE(loaded.has_value());
   EXPECT_EQ(loaded.error().where.line, 9);
   EXPECT_FALSE(load(rule_number(1) + "---\n" + upper).has_value());
+}
+
+TEST_F(RuleFiles, OfOneIdTheFirstStaysWhateverItIs) {
+  const std::string id = "id: 11111111-1111-4111-8111-111111111111\n";
+  const std::string correlation = "title: C\n" + id +
+                                  "level: low\ncorrelation:\n  type: event_count\n  rules: "
+                                  "[10000001-bef0-4204-a928-ef5e620d6fcc]\n"
+                                  "  timespan: 1m\n  condition: {gte: 2}\n";
+  const std::string filter = "title: F\n" + id +
+                             "logsource: {category: network}\nfilter:\n  rules: any\n"
+                             "  sel: {url: x}\n  condition: sel\n";
+  const fs::path file = write("a.yml", rule_number(1) + "---\n" + correlation + "---\n" + filter);
+  LoadOptions all;
+  all.keep_going = true;
+  const Result<LoadedRules> loaded = load_file(file, event::FieldTable(), all);
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().to_string();
+  EXPECT_EQ(loaded->rules.size(), 1u);
+  EXPECT_EQ(loaded->correlations.size(), 1u);
+  EXPECT_EQ(loaded->filters.size(), 0u);
+  ASSERT_EQ(loaded->refused.size(), 1u);
+  EXPECT_NE(loaded->refused[0].message.find("already taken by 'C' at "), std::string::npos);
+  EXPECT_FALSE(load_file(file, event::FieldTable()).has_value());
+}
+
+TEST_F(RuleFiles, ReadingIsGivenUpWhenNobodyWantsItAnyMore) {
+  const fs::path file = write("a.yml", rule_number(1));
+  std::stop_source stop;
+  LoadOptions options;
+  options.deadline = Deadline(std::chrono::seconds(0), "", stop.get_token());
+  EXPECT_TRUE(load_file(file, event::FieldTable(), options).has_value());
+  stop.request_stop();
+  const Result<LoadedRules> late = load_file(file, event::FieldTable(), options);
+  ASSERT_FALSE(late.has_value());
+  EXPECT_EQ(late.error().kind, ErrorKind::runtime);
+  EXPECT_EQ(late.error().where.line, 1);
 }
 
 TEST_F(RuleFiles, WhatIsNotThereOrNoFileIsAnError) {

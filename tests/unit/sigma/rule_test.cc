@@ -85,8 +85,6 @@ TEST(Attributes, SeverityFollowsTheLevel) {
 
 TEST(Attributes, TitleIdAndLevelAreRequired) {
   expect_error(with_attributes(std::string(kId) + "level: low\n"), 1, 1, "'title'");
-  expect_error(with_attributes("title: T\nlevel: low\n"), 1, 1, "this rule has no 'id'");
-  expect_error(with_attributes("title: T\n" + std::string(kId)), 1, 1, "this rule has no 'level'");
   expect_error(with_attributes("title: ''\n" + std::string(kId) + "level: low\n"), 1, 8, "'title'");
   expect_error(
       with_attributes("title: " + std::string(257, 't') + "\n" + std::string(kId) + "level: low\n"),
@@ -136,6 +134,19 @@ TEST(Attributes, LogsourceAndDetectionAreRequired) {
                "did you mean 'detection'?");
 }
 
+TEST(Attributes, IdAndLevelMayBeLeftOutWithAWarning) {
+  const std::string without_id = with_attributes("title: T\nlevel: low\n");
+  const Rule rule = only_rule(without_id);
+  EXPECT_EQ(rule.id.size(), 36u);
+  EXPECT_EQ(rule.id[14], '8');
+  EXPECT_EQ(only_rule(without_id).id, rule.id);
+  EXPECT_NE(only_rule(with_attributes("title: U\nlevel: low\n")).id, rule.id);
+  expect_warning(without_id, 1, 1, "alerts name it " + rule.id);
+  const std::string without_level = with_attributes("title: T\n" + std::string(kId));
+  EXPECT_EQ(only_rule(without_level).level, Level::medium);
+  expect_warning(without_level, 1, 1, "it alerts as medium");
+}
+
 TEST(Detection, NeedsSelectionsAndACondition) {
   expect_error(rule_with("  sel: {url: x}\n"), 6, 3, "this detection has no 'condition'");
   expect_error(rule_with("  sel: {url: x}\n  conditon: sel\n"), 7, 3, "'conditon' looks like it");
@@ -156,9 +167,6 @@ TEST(Detection, SelectionsAreBounded) {
 
 TEST(Kinds, OtherKindsOfDocumentsAreErrorsThatSayWhat) {
   expect_error("action: global\ntitle: T\n", 1, 1, "belong to Sigma 1");
-  expect_error("title: T\ncorrelation:\n  type: event_count\n", 2, 1,
-               "correlation rules are not supported yet");
-  expect_error("title: T\nfilter:\n  rules: []\n", 2, 1, "Sigma filters are not supported yet");
   expect_error("- title: T\n", 1, 1, "expected a Sigma rule: a map");
   expect_error("just text\n", 1, 1, "expected a Sigma rule: a map");
 }

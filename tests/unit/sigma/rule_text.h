@@ -1,6 +1,7 @@
 // Rules as text, and what comes of loading them.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -59,6 +60,18 @@ inline void expect_error(const std::string& text, int line, int column, const st
   EXPECT_EQ(error.where.column, column) << error.to_string() << "\n" << text;
   EXPECT_NE(error.message.find(part), std::string::npos)
       << error.to_string() << "\nexpected: " << part;
+}
+
+// As expect_error; a '^' in the text stands where the error does, and is taken out.
+inline void expect_error_at_mark(std::string text, const std::string& part) {
+  const std::size_t mark = text.find('^');
+  ASSERT_NE(mark, std::string::npos) << text;
+  text.erase(mark, 1);
+  const std::string before = text.substr(0, mark);
+  const auto line = std::count(before.begin(), before.end(), '\n');
+  const std::size_t line_start =
+      before.rfind('\n') == std::string::npos ? 0 : before.rfind('\n') + 1;
+  expect_error(text, static_cast<int>(line) + 1, static_cast<int>(mark - line_start) + 1, part);
 }
 
 // As expect_error, for a detection of one field and value, which stands at line 7, column 5.

@@ -141,14 +141,84 @@ TEST(Modifiers, Flags) {
   EXPECT_TRUE(only_match("source.ip|cidr|neq: 10.0.0.0/8").negated);
 }
 
-TEST(Modifiers, NotYetSupportedOnesAreErrorsThatSayWhatIs) {
-  for (const char* modifier :
-       {"re", "i", "m", "s", "base64", "base64offset", "utf16", "utf16le", "utf16be", "wide",
-        "windash", "fieldref", "expand", "minute", "hour", "day", "week", "month", "year"}) {
-    expect_match_error(std::string("url|") + modifier + ": a", 9,
-                       std::string("the modifier '") + modifier +
-                           "' is not supported yet; supported are all, contains");
-  }
+TEST(Modifiers, RegularExpressionsAndTheirOptions) {
+  const FieldMatch match = only_match("url|re|i|s: '/latest/.*'");
+  EXPECT_EQ(match.operation, Operation::matches);
+  EXPECT_EQ(match.regex_options, kRegexIgnoreCase | kRegexDotAll);
+  EXPECT_EQ(match.values[0].kind, Value::Kind::regex);
+  EXPECT_EQ(match.values[0].regex, "/latest/.*");
+  expect_match_error("url|i: a", 9, "is an option of 're' and must stand behind it");
+  expect_match_error("url|m|re: a", 9, "is an option of 're'");
+  expect_match_error("url|re|i|i: a", 14, "stands here twice");
+  expect_match_error("url|re|contains: a", 12, "'re' and 'contains' contradict");
+  expect_match_error("url|re|i|cased: a", 5, "'cased' and 'i' contradict");
+  expect_match_error("url|base64|re: a", 5, "'base64' and 're' contradict");
+}
+
+TEST(Modifiers, RegularExpressionsAreCheckedAtTheirPlace) {
+  expect_match_error("url|re: 'abc('", 18, "not a regular expression: missing closing parenthesis");
+  expect_match_error("url|re: 'a[z-b]'", 18, "range out of order");
+  expect_match_error("url|re: ''", 14, "matches every text");
+  expect_match_error("url|re: '((a{1,500}){1,500}){1,500}'", 40, "too large");
+  EXPECT_EQ(only_match("url|re: '(?<!x)a(?=b)'").values[0].kind, Value::Kind::regex);
+}
+
+TEST(Modifiers, FieldReferences) {
+  const FieldMatch match = only_match("url.domain|fieldref|endswith: request_headers.Origin");
+  EXPECT_EQ(match.operation, Operation::ends_with);
+  EXPECT_EQ(match.values[0].kind, Value::Kind::field);
+  EXPECT_EQ(match.values[0].other, (event::FieldRef{event::FieldId::request_header, "origin"}));
+  expect_match_error("url|fieldref: nothing", 19, "unknown field 'nothing'");
+  expect_match_error("url|fieldref: url", 19, "is the field itself");
+  expect_match_error("url|fieldref: '@timestamp'", 19, "a point in time");
+  expect_match_error("url|fieldref|re: url.path", 5, "cannot be combined with 're'");
+  expect_match_error("url|fieldref|base64: url.path", 5, "cannot be combined with 'base64'");
+  expect_match_error("url|fieldref: null", 5, "null cannot stand under the modifier 'fieldref'");
+}
+
+TEST(Modifiers, EncodingsStandBeforeWhatComparesThem) {
+  expect_match_error("url|contains|base64: a", 18, "must stand before 'contains'");
+  expect_match_error("url|base64|wide: a", 16, "must stand before 'base64'");
+  expect_match_error("url|base64|base64offset: a", 16, "contradict");
+  expect_match_error("url|wide|utf16be: a", 14, "contradict");
+  expect_match_error("url|base64: 'a*'", 17, "have no base64 form");
+  expect_match_error("url|base64offset|contains: 'a'", 32, "too short");
+  expect_match_error("destination.port|base64: 80", 5, "which holds no text");
+  expect_warning(rule_with("  sel:\n    url|base64offset: abcd\n  condition: sel\n"), 7, 5,
+                 "compares with the whole value");
+}
+
+TEST(Modifiers, ManyVariantsAreRefused) {
+  EXPECT_EQ(only_match("url|windash|contains: ' -a -b'").values[0].others.size(), 24u);
+  expect_match_error("url|windash|contains: ' -a -b -c -d -e'", 27, "more than 1000 values");
+}
+
+TEST(Modifiers, Placeholders) {
+  LoadOptions options;
+  options.placeholders["metadata"] = {"169.254.169.254", "fd00:ec2::254"};
+  options.placeholders["hosts"] = {"a*", "b"};
+  const auto load_with = [&](const std::string& line) {
+    return load_text(rule_with("  sel:\n    " + line + "\n  condition: sel\n"), "test.yml",
+                     event::FieldTable(), options);
+  };
+  auto loaded = load_with("destination.ip|expand: '%metadata%'");
+  ASSERT_TRUE(loaded) << loaded.error().to_string();
+  const Value value = loaded->rules[0].selections[0].groups[0][0].values[0];
+  EXPECT_EQ(value.prefix, *IpPrefix::parse("169.254.169.254/32"));
+  ASSERT_EQ(value.others.size(), 1u);
+  EXPECT_EQ(value.others[0].prefix, *IpPrefix::parse("fd00:ec2::254/128"));
+  loaded = load_with("url|contains|expand: 'x%hosts%/100%/\\%hosts%'");
+  ASSERT_TRUE(loaded) << loaded.error().to_string();
+  EXPECT_EQ(loaded->rules[0].selections[0].groups[0][0].values[0].pattern.to_string(),
+            "xa*/100%/%hosts%");
+  loaded = load_with("url|expand: '/x/%metadat%'");
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().where.column, 21);
+  EXPECT_NE(loaded.error().message.find("no value for the placeholder 'metadat'; did you mean "
+                                        "'metadata'?"),
+            std::string::npos)
+      << loaded.error().message;
+  expect_match_error("url|re|expand: '%a%'", 5, "'expand' and 're' contradict");
 }
 
 TEST(Modifiers, UnknownOnesAreRefusedAtTheirPlace) {
@@ -175,10 +245,16 @@ TEST(Modifiers, ContradictionsAreRefused) {
 TEST(Modifiers, MustFitTheField) {
   expect_match_error("url|cidr: 10.0.0.0/8", 5, "which holds text");
   expect_match_error("url|lt: 5", 5, "which holds text");
-  expect_match_error("destination.port|contains: 8", 5, "which holds a number");
   expect_match_error("destination.port|cidr: 10.0.0.0/8", 5, "which holds a number");
-  expect_match_error("source.ip|startswith: '10.'", 5, "write networks with 'cidr'");
   expect_match_error("source.ip|gt: 10.0.0.1", 5, "which holds an address");
+  expect_match_error("url|hour: 5", 5, "holds no point in time");
+  expect_match_error("'@timestamp|contains': 5", 5, "which holds a point in time");
+  expect_match_error("'@timestamp|hour|day': 5", 22, "'hour' and 'day' contradict");
+  expect_match_error("'@timestamp|hour|contains': 5", 5, "contradict");
+  // Headers may hold anything, hosts an address.
+  EXPECT_EQ(only_match("request_headers.ttl|gt: 21600").values[0].kind, Value::Kind::number);
+  EXPECT_EQ(only_match("request_headers.x|cidr: 10.0.0.0/8").values[0].kind, Value::Kind::prefix);
+  EXPECT_EQ(only_match("url.domain|cidr: 169.254.0.0/16").values[0].kind, Value::Kind::prefix);
 }
 
 TEST(Modifiers, NullUnderAModifierIsRefused) {

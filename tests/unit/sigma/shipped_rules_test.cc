@@ -23,10 +23,16 @@ class ShippedRules : public ::testing::Test {
 };
 
 TEST_F(ShippedRules, AllLoadWithoutWarnings) {
-  const std::filesystem::path folder = IMDS_CONF_DIR "/rules";
-  const Result<LoadedRules> loaded = load_paths(std::span(&folder, 1), fields_);
+  const std::filesystem::path folders[] = {IMDS_CONF_DIR "/rules",
+                                           IMDS_CONF_DIR
+                                           "/rules-optional/"
+                                           "neighbours",
+                                           IMDS_CONF_DIR
+                                           "/rules-optional/"
+                                           "other-clouds"};
+  const Result<LoadedRules> loaded = load_paths(folders, fields_);
   ASSERT_TRUE(loaded.has_value()) << loaded.error().to_string();
-  EXPECT_EQ(loaded->rules.size(), 3u);
+  EXPECT_EQ(loaded->rules.size(), 38u);
   EXPECT_TRUE(loaded->skipped.empty());
   for (const Warning& warning : loaded->warnings) {
     ADD_FAILURE() << warning.where.file << ":" << warning.where.line << ": " << warning.message;
@@ -38,6 +44,31 @@ TEST_F(ShippedRules, AllLoadWithoutWarnings) {
     EXPECT_NE(std::find(rule.tags.begin(), rule.tags.end(), "attack.t1552.005"), rule.tags.end())
         << rule.file;
   }
+}
+
+TEST_F(ShippedRules, TheOptionalCorrelations) {
+  const std::filesystem::path folder = IMDS_CONF_DIR "/correlations";
+  const Result<LoadedRules> loaded = load_paths(std::span(&folder, 1), fields_);
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().to_string();
+  EXPECT_TRUE(loaded->warnings.empty());
+  EXPECT_TRUE(loaded->skipped.empty());
+  ASSERT_EQ(loaded->correlations.size(), 2u);
+  for (const Correlation& correlation : loaded->correlations) {
+    EXPECT_TRUE(correlation.alerts);
+    EXPECT_FALSE(correlation.id.empty()) << correlation.file;
+    EXPECT_FALSE(correlation.description.empty()) << correlation.file;
+    EXPECT_FALSE(correlation.references.empty()) << correlation.file;
+    EXPECT_FALSE(correlation.false_positives.empty()) << correlation.file;
+  }
+  for (const Rule& rule : loaded->rules) {
+    EXPECT_FALSE(rule.alerts) << rule.name;
+  }
+  const Correlation& story = loaded->correlations[1];
+  EXPECT_EQ(story.type, CorrelationType::temporal_ordered);
+  EXPECT_EQ(story.timespan_seconds, 600);
+  EXPECT_EQ(story.group_by.at(0).fields,
+            (std::vector{event::FieldId::destination_ip, event::FieldId::source_ip,
+                         event::FieldId::source_ip, event::FieldId::source_ip}));
 }
 
 TEST_F(ShippedRules, TheBulletinsRule) {

@@ -8,24 +8,28 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/deadline.h"
 #include "base/result.h"
 #include "event/fields.h"
+#include "sigma/correlation.h"
 #include "sigma/rule.h"
 
 namespace imds::sigma {
 
-// A well-formed rule for a logsource the inspector does not serve, such as product windows. Its
-// detection was not looked at.
+// A well-formed rule or filter for a logsource the inspector does not serve, such as product
+// windows; its detection was not looked at. Or a correlation that refers to one.
 struct SkippedRule {
   SourcePosition where;
   std::string id;     // may be empty
   std::string title;  // may be empty
   std::string reason;
+  std::string name;  // may be empty
 };
 
 // Legal, but probably not what the author meant: an unused selection, a near-miss attribute name.
@@ -34,22 +38,38 @@ struct Warning {
   std::string message;
 };
 
+struct LoadOptions {
+  // Values of the placeholders that the modifier `expand` names, as rules would write them.
+  std::map<std::string, std::vector<std::string>> placeholders;
+  // Not all or nothing: what is wrong with a rule or a file is put into LoadedRules::refused, and
+  // the rest is loaded. For `--check`, which tells everything at once; never to run what is left.
+  bool keep_going = false;
+  // Asked before each document and each regular expression, as these are compiled while reading.
+  Deadline deadline;
+};
+
 struct LoadedRules {
-  std::vector<Rule> rules;  // in order of paths, then of documents; ids are unique
+  std::vector<Rule> rules;                // in order of paths, then of documents; ids are unique
+  std::vector<Correlation> correlations;  // each after all those it refers to
+  std::vector<Filter> filters;            // in order of paths, then of documents
   std::vector<SkippedRule> skipped;
   std::vector<Warning> warnings;
+  std::vector<Error> refused;  // only with LoadOptions::keep_going
 };
 
 // `file_name` stands in positions; one or more YAML documents.
 [[nodiscard]] Result<LoadedRules> load_text(std::string_view text, const std::string& file_name,
-                                            const event::FieldTable& fields);
+                                            const event::FieldTable& fields,
+                                            const LoadOptions& options = {});
 
 [[nodiscard]] Result<LoadedRules> load_file(const std::filesystem::path& file,
-                                            const event::FieldTable& fields);
+                                            const event::FieldTable& fields,
+                                            const LoadOptions& options = {});
 
 // Files as given; a folder stands for every *.yml and *.yaml in it and in its subfolders, sorted
 // by path, names that begin with a dot left out. A folder without any is a warning and no rule.
 [[nodiscard]] Result<LoadedRules> load_paths(std::span<const std::filesystem::path> paths,
-                                             const event::FieldTable& fields);
+                                             const event::FieldTable& fields,
+                                             const LoadOptions& options = {});
 
 }  // namespace imds::sigma

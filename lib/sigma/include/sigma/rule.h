@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "base/result.h"
 #include "event/event.h"
 #include "event/fields.h"
+#include "match/regex.h"
 
 namespace imds::sigma {
 
@@ -74,24 +76,49 @@ enum class Operation : std::uint8_t {
   less_or_equal,
   greater,
   greater_or_equal,
+  matches,  // a regular expression
 };
 
 // The modifier that asks for it; "equals" for none.
 [[nodiscard]] std::string_view name(Operation operation);
 
+// What of a point in time is compared. UTC; weeks are those of ISO 8601.
+enum class TimePart : std::uint8_t { none = 0, minute, hour, day, week, month, year };
+
+// The modifier that asks for it; empty for none.
+[[nodiscard]] std::string_view name(TimePart part);
+// Of seconds since the epoch, by the proleptic Gregorian calendar.
+[[nodiscard]] std::int64_t part_of(std::int64_t epoch_seconds, TimePart part);
+
+// Bits: what is compared byte by byte or loosely in a regular expression.
+enum RegexOption : std::uint8_t {
+  kRegexIgnoreCase = 0x01,  // i
+  kRegexMultiline = 0x02,   // m: ^ and $ also at line breaks
+  kRegexDotAll = 0x04,      // s: `.` also takes line breaks
+};
+
 struct Value {
   enum class Kind : std::uint8_t {
     null,     // the field is absent; only under `equals`
-    pattern,  // text fields and keywords
-    number,   // number fields
-    prefix,   // address fields: `equals` (full length) and `cidr`
+    pattern,  // compared with the field's text
+    number,   // compared with the field's number
+    prefix,   // the field's address is within it
     boolean,  // `exists`
+    regex,    // `matches`
+    field,    // compared with what `other` says (fieldref)
   } kind = Kind::null;
   Pattern pattern;
   std::int64_t number = 0;
   IpPrefix prefix;
   bool boolean = false;
+  std::string regex;
+  // Of `regex` with the match's options; nullptr: it is to be compiled by who needs it.
+  std::shared_ptr<const match::Regex> compiled;
+  event::FieldRef other;  // never a field of time
   Position position;
+  // Further values of which any will do as well: what `base64offset`, `windash`, `expand` and
+  // addresses in two notations make of one. Theirs are empty.
+  std::vector<Value> others;
 };
 
 // One line of a selection: a field (or, without one, a keyword: anywhere in the event) compared
@@ -99,18 +126,27 @@ struct Value {
 // turns that result round as `not` would, so it also holds where the field is absent; never
 // together with `all`, `exists` or an order. Comparing text ignores ASCII case unless `cased`.
 //
-// Which kinds of values stand under which operation:
-//   equals                               text field: pattern or null
-//                                        number field: number or null; address field: prefix or
-//                                        null
-//   contains, starts_with, ends_with     pattern; text fields only. A keyword is `contains`.
-//   cidr                                 prefix; address fields only
-//   exists                               exactly one boolean; any field
-//   less … greater_or_equal              number; number fields only
+// Every kind of field can be compared as every kind of value: a number or an address as its
+// decimal or canonical text; a text as number or address if it is one, else nothing holds.
+//
+// Which kinds of values stand under which operation (null beside them only under equals):
+//   equals                               pattern, number, prefix (full length), field
+//   contains, starts_with, ends_with     pattern, field. A keyword is `contains`.
+//   cidr                                 prefix
+//   exists                               exactly one boolean
+//   less … greater_or_equal              number
+//   matches                              regex; also keywords
+// A field of time is compared by `time_part` with numbers, or asked whether it exists.
 struct FieldMatch {
   std::optional<event::FieldId> field;  // nullopt: keyword
-  std::string name;                     // as the rule writes it, without modifiers; empty: keyword
+  std::string header;                   // which one, if `field` is that of a single header
+  // Compared with the values as well; either field suffices. Whether there is a value at all (null,
+  // exists) `field` alone tells.
+  std::optional<event::FieldId> also;
+  std::string name;  // as the rule writes it, without modifiers; empty: keyword
   Operation operation = Operation::equals;
+  TimePart time_part = TimePart::none;
+  std::uint8_t regex_options = 0;  // bits of RegexOption
   bool all = false;
   bool cased = false;
   bool negated = false;
@@ -146,10 +182,13 @@ struct Logsource {
 };
 
 struct Rule {
-  std::string id;  // UUID in lower case
+  std::string id;    // UUID in lower case
+  std::string name;  // what correlations and filters may call it; may be empty
   std::string title;
   Level level = Level::medium;
-  std::string status;  // as given, one of Sigma's five, or empty
+  bool has_level = false;  // without one it is medium; one that alerts is warned about
+  bool alerts = true;      // false: correlations refer to it, none of them with `generate`
+  std::string status;      // as given, one of Sigma's five, or empty
   std::string description;
   std::string author;
   std::vector<std::string> references;
