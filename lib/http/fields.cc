@@ -91,17 +91,62 @@ bool split_field(std::string_view line, std::string_view& name, std::string_view
 }
 
 void note_framing(std::string_view name, std::string_view value, bool odd_form, Framing& framing) {
-  if (iequals(name, "content-length")) {
-    framing.ambiguous = framing.ambiguous || odd_form;
-    note_content_length(value, framing);
-  } else if (iequals(name, "transfer-encoding")) {
-    framing.ambiguous = framing.ambiguous || odd_form;
-    note_transfer_encoding(value, framing);
-  } else if (iequals(name, "connection")) {
-    note_connection(value, framing);
-  } else if (iequals(name, "upgrade")) {
-    framing.has_upgrade = true;
+  switch (name.size()) {
+    case 7:
+      framing.has_upgrade = framing.has_upgrade || iequals(name, "upgrade");
+      break;
+    case 10:
+      if (iequals(name, "connection")) {
+        note_connection(value, framing);
+      }
+      break;
+    case 14:
+      if (iequals(name, "content-length")) {
+        framing.ambiguous = framing.ambiguous || odd_form;
+        note_content_length(value, framing);
+      }
+      break;
+    case 17:
+      if (iequals(name, "transfer-encoding")) {
+        framing.ambiguous = framing.ambiguous || odd_form;
+        note_transfer_encoding(value, framing);
+      }
+      break;
+    default:
+      break;
   }
+}
+
+void note_known(const Header& header, bool odd_form, HeaderBlock& out) {
+  const auto keep_first = [&header](std::string_view name, std::string_view& slot) {
+    if (slot.data() == nullptr && iequals(header.name, name)) {
+      slot = header.value;
+    }
+  };
+  switch (header.name.size()) {
+    case 4:
+      if (iequals(header.name, "host")) {
+        out.repeated_host =
+            out.repeated_host || (out.host.data() != nullptr && out.host != header.value);
+        keep_first("host", out.host);
+      }
+      return;
+    case 6:
+      keep_first("server", out.server);
+      return;
+    case 7:
+      keep_first("upgrade", out.upgrade);
+      break;
+    case 10:
+      keep_first("user-agent", out.user_agent);
+      break;
+    case 12:
+      keep_first("content-type", out.content_type);
+      return;
+    default:
+      break;
+  }
+  note_framing(header.name, header.value, odd_form, out.framing);
 }
 
 }  // namespace imds::http

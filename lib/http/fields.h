@@ -67,9 +67,25 @@ void for_each_folded(std::string_view continuation, Put&& put) {
   }
 }
 
+// All but the array of kept headers, whose 4 KiB need no clearing.
+inline void clear(HeaderBlock& fields) {
+  fields.bytes = {};
+  fields.kept_count = 0;
+  fields.count = 0;
+  fields.host = fields.user_agent = fields.server = fields.upgrade = fields.content_type = {};
+  fields.framing = {};
+  fields.folded = fields.blank_before_colon = fields.bare_lf = fields.bare_cr = false;
+  fields.repeated_host = fields.unfold_truncated = false;
+  fields.malformed = 0;
+}
+
 // "Name: value" split at the first colon, blanks removed. False without colon or name.
 [[nodiscard]] bool split_field(std::string_view line, std::string_view& name,
                                std::string_view& value);
+
+// Notes a header that has a place of its own in `out`: its first occurrence and what it says about
+// framing. One call per header, in order. `odd_form` as for note_framing().
+void note_known(const Header& header, bool odd_form, HeaderBlock& out);
 
 // Notes what a header says about framing; others are ignored. One call per header, in order.
 // `odd_form`: folded, or with blanks before the colon, so that other readers may not see it.

@@ -35,62 +35,9 @@ class TextWriter {
   bool truncated_ = false;
 };
 
-// All but the array of kept headers, whose 4 KiB need no clearing.
-void clear(HeaderBlock& fields) {
-  fields.bytes = {};
-  fields.kept_count = 0;
-  fields.count = 0;
-  fields.host = fields.user_agent = fields.server = fields.upgrade = fields.content_type = {};
-  fields.framing = {};
-  fields.folded = fields.blank_before_colon = fields.bare_lf = fields.bare_cr = false;
-  fields.repeated_host = fields.unfold_truncated = false;
-  fields.malformed = 0;
-}
-
 // An empty value is present all the same: a view that is not null.
 std::string_view present(std::string_view value) {
   return value.data() == nullptr ? std::string_view("", 0) : value;
-}
-
-void keep_first(std::string_view& slot, std::string_view value) {
-  if (slot.data() == nullptr) {
-    slot = value;
-  }
-}
-
-void note_known(const Header& header, bool odd_form, HeaderBlock& out) {
-  switch (header.name.size()) {
-    case 4:
-      if (iequals(header.name, "host")) {
-        out.repeated_host =
-            out.repeated_host || (out.host.data() != nullptr && out.host != header.value);
-        keep_first(out.host, header.value);
-      }
-      break;
-    case 6:
-      if (iequals(header.name, "server")) {
-        keep_first(out.server, header.value);
-      }
-      break;
-    case 7:
-      if (iequals(header.name, "upgrade")) {
-        keep_first(out.upgrade, header.value);
-      }
-      break;
-    case 10:
-      if (iequals(header.name, "user-agent")) {
-        keep_first(out.user_agent, header.value);
-      }
-      break;
-    case 12:
-      if (iequals(header.name, "content-type")) {
-        keep_first(out.content_type, header.value);
-      }
-      break;
-    default:
-      break;
-  }
-  note_framing(header.name, header.value, odd_form, out.framing);
 }
 
 // The value with its folds replaced by one blank each (RFC 9112, 5.2).
@@ -243,6 +190,15 @@ HeadStatus parse_response_head(ByteSpan head, std::span<char> scratch, ResponseH
 
 HeaderText write_header_text(const HeaderBlock& fields, std::span<char> buffer) {
   TextWriter writer(buffer);
+  if (fields.kept_count == fields.count && !fields.folded && fields.malformed == 0) {
+    for (const Header& header : fields.headers()) {
+      writer.put(header.name);
+      writer.put(": ");
+      writer.put(header.value);
+      writer.put("\n");
+    }
+    return {writer.from(0), writer.truncated()};
+  }
   FieldReader reader(as_text(fields.bytes));
   FieldLine field;
   while (reader.next(field)) {

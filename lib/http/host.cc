@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
+#include "base/simd.h"
 #include "http/target.h"
 #include "percent.h"
 #include "text.h"
@@ -234,6 +236,47 @@ constexpr std::array<bool, 256> kNameChars = [] {
   return table;
 }();
 
+// What stands before the port of an authority.
+struct NameShape {
+  bool plain = false;          // made of labels and dots only
+  bool upper = false;          // has upper-case letters
+  std::size_t end = 0;         // of the colon, or of the text
+  std::size_t last_label = 0;  // where it begins
+};
+
+NameShape long_name_shape(std::string_view text) {
+  NameShape shape;
+  for (; shape.end < text.size() && text[shape.end] != ':'; ++shape.end) {
+    const char c = text[shape.end];
+    shape.upper = shape.upper || (c >= 'A' && c <= 'Z');
+    if (c == '.') {
+      shape.last_label = shape.end + 1;
+    } else if (!kNameChars[static_cast<std::uint8_t>(c)]) {
+      return shape;
+    }
+  }
+  shape.plain = true;
+  return shape;
+}
+
+// The same for at most 32 bytes at once.
+NameShape short_name_shape(std::string_view text, std::size_t readable) {
+  const Block32 block = readable >= Block32::kSize ? Block32::load(text.data())
+                                                   : Block32::load_part(text.data(), text.size());
+  const std::uint64_t all = (std::uint64_t{1} << text.size()) - 1;
+  const std::uint64_t colons = block.equal(':').mask() & all;
+  const std::uint64_t host = colons == 0 ? all : (colons & -colons) - 1;
+  const std::uint64_t dots = block.equal('.').mask() & host;
+  const Block32 letters = (block | Block32::all(0x20)).within('a', 'z');
+  const Block32 name = letters | block.within('0', '9') | block.equal('-') | block.equal('_');
+  NameShape shape;
+  shape.plain = ((name.mask() | dots) & host) == host;
+  shape.upper = (block.within('A', 'Z').mask() & host) != 0;
+  shape.end = static_cast<std::size_t>(std::popcount(host));
+  shape.last_label = static_cast<std::size_t>(std::bit_width(dots));
+  return shape;
+}
+
 bool is_canonical_quad(std::string_view host) {
   for (int part = 0; part < 4; ++part) {
     std::size_t digits = 0;
@@ -253,6 +296,36 @@ bool is_canonical_quad(std::string_view host) {
     }
   }
   return host.empty();
+}
+
+NameShape name_shape(std::string_view text, std::size_t readable) {
+  return text.size() <= Block32::kSize ? short_name_shape(text, readable) : long_name_shape(text);
+}
+
+bool is_plain(std::string_view text, const NameShape& shape) {
+  if (!shape.plain) {
+    return false;
+  }
+  if (shape.end < text.size()) {
+    const std::string_view port = text.substr(shape.end + 1);
+    if (port.empty() || port.front() == '0' || parse_port(port) == 0) {
+      return false;
+    }
+  }
+  const std::string_view host = text.substr(0, shape.end);
+  if (host.empty()) {
+    return false;
+  }
+  // No name ends in a label that begins with a digit; a number does, and a trailing dot hides it.
+  if (shape.last_label == host.size()) {
+    return false;
+  }
+  // Of the services that put an address into a name all end so.
+  const char last = ascii_lower(host.back());
+  if ((last == 'o' || last == 'e') && !before_address_service(host).empty()) {
+    return false;
+  }
+  return !is_digit(host[shape.last_label]) || is_canonical_quad(host);
 }
 
 }  // namespace
@@ -291,37 +364,16 @@ std::uint16_t parse_port(std::string_view digits) {
   return static_cast<std::uint16_t>(value);
 }
 
-bool is_plain_authority(std::string_view text) {
-  std::size_t last_label = 0;
-  std::size_t end = 0;
-  for (; end < text.size() && text[end] != ':'; ++end) {
-    const char c = text[end];
-    if (c == '.') {
-      last_label = end + 1;
-    } else if (!kNameChars[static_cast<std::uint8_t>(c)]) {
-      return false;
-    }
-  }
-  if (end < text.size()) {
-    const std::string_view port = text.substr(end + 1);
-    if (port.empty() || port.front() == '0' || parse_port(port) == 0) {
-      return false;
-    }
-  }
-  const std::string_view host = text.substr(0, end);
+bool is_plain_authority(std::string_view text, std::size_t readable) {
+  return text.empty() || is_plain(text, name_shape(text, readable));
+}
+
+bool is_normal_host(std::string_view host) {
   if (host.empty()) {
-    return text.empty();
-  }
-  // No name ends in a label that begins with a digit; a number does, and a trailing dot hides it.
-  if (last_label == host.size()) {
     return false;
   }
-  // Of the services that put an address into a name all end so.
-  const char last = ascii_lower(host.back());
-  if ((last == 'o' || last == 'e') && !before_address_service(host).empty()) {
-    return false;
-  }
-  return !is_digit(host[last_label]) || is_canonical_quad(host);
+  const NameShape shape = name_shape(host, 0);
+  return !shape.upper && shape.end == host.size() && is_plain(host, shape);
 }
 
 std::size_t decode_host(char* text, std::size_t size) {

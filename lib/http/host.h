@@ -22,7 +22,11 @@ struct Authority {
 
 // Normalising would change nothing but case: a name, or an IPv4 address as a canonical dotted quad,
 // perhaps with a plain port; no userinfo, no encoding, no bracket, no trailing dot, and no name of
-// a service that answers with the address in the name (nip.io).
-[[nodiscard]] bool is_plain_authority(std::string_view text);
+// a service that answers with the address in the name (nip.io). `readable` ≥ text.size() bytes may
+// be read from its beginning; with 32 it is quicker.
+[[nodiscard]] bool is_plain_authority(std::string_view text, std::size_t readable = 0);
+
+// A host, without port, that is written as normalising would write it.
+[[nodiscard]] bool is_normal_host(std::string_view host);
 
 }  // namespace imds::http

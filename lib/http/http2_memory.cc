@@ -21,17 +21,7 @@ Http2Memory::Http2Memory(std::span<std::byte> memory, Reclaim reclaim, void* rec
     : base_(memory.data()),
       orders_(memory.size() / kSmallest, kInside),
       reclaim_(reclaim),
-      reclaim_context_(reclaim_context) {
-  // The largest blocks first; what is left at the end in ever smaller ones. Each begins at a
-  // multiple of its size.
-  std::size_t index = 0;
-  for (unsigned order = kOrders; order-- > 0;) {
-    const std::size_t units = std::size_t{1} << order;
-    for (; orders_.size() - index >= units; index += units) {
-      push(index, order);
-    }
-  }
-}
+      reclaim_context_(reclaim_context) {}
 
 Http2Memory::FreeBlock* Http2Memory::block_at(std::size_t index) const {
   return reinterpret_cast<FreeBlock*>(base_ + index * kSmallest);
@@ -65,13 +55,27 @@ void Http2Memory::unlink(std::size_t index, unsigned order) {
   orders_[index] = kInside;
 }
 
+// The next of the memory no block has been made of: the largest blocks first, what is left at the
+// end in ever smaller ones, so that each begins at a multiple of its size. False when even the
+// largest is below `order`.
+bool Http2Memory::make_block(unsigned order) {
+  const std::size_t units = orders_.size() - untouched_;
+  const unsigned made = std::min<unsigned>(static_cast<unsigned>(std::bit_width(units)), kOrders);
+  if (made <= order) {
+    return false;
+  }
+  push(untouched_, made - 1);
+  untouched_ += std::size_t{1} << (made - 1);
+  return true;
+}
+
 void* Http2Memory::take(unsigned order) {
   unsigned from = order;
   while (from < kOrders && free_[from] == nullptr) {
     ++from;
   }
   if (from == kOrders) {
-    return nullptr;
+    return make_block(order) ? take(order) : nullptr;
   }
   FreeBlock* block = free_[from];
   const std::size_t index = index_of(block);

@@ -7,6 +7,7 @@
 
 #include "fields.h"
 #include "host.h"
+#include "plain_target.h"
 #include "text.h"
 
 namespace imds::http {
@@ -35,68 +36,6 @@ __m128i equal(__m128i block, char c) {
 }
 std::uint32_t equal_mask(__m128i block, char c) {
   return high_mask(equal(block, c));
-}
-
-// Which Disguise bits a path earns; called when something in it looks odd.
-std::uint16_t name_path_oddities(std::string_view path) {
-  unsigned bits = 0;
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    const char next = i + 1 < path.size() ? path[i + 1] : '\0';
-    switch (path[i]) {
-      case '\\':
-        bits |= kTargetSlashes;
-        break;
-      case ';':
-        bits |= kTargetParameter;
-        break;
-      case '/':
-        bits |= next == '/' ? unsigned{kTargetSlashes} : 0;
-        bits |= next == '.' ? unsigned{kTargetDots} : 0;
-        break;
-      default:
-        break;
-    }
-  }
-  return static_cast<std::uint16_t>(bits);
-}
-
-// Most paths are ordinary: 16 bytes at a time, only to know that. Encoding is is_encoded()'s.
-std::uint16_t path_disguise(std::string_view path) {
-  std::uint32_t slash_before = 0;
-  for (std::size_t at = 0; at < path.size(); at += kBlock) {
-    const __m128i block = block_at(path, at);
-    const std::uint32_t slashes = equal_mask(block, '/');
-    const std::uint32_t after_slash = (slashes << 1) | slash_before;
-    const std::uint32_t odd = high_mask(_mm_or_si128(equal(block, '\\'), equal(block, ';'))) |
-                              (after_slash & (slashes | equal_mask(block, '.')));
-    if (odd != 0) {
-      return name_path_oddities(path);
-    }
-    slash_before = slashes >> (kBlock - 1);
-  }
-  return 0;
-}
-
-bool is_encoded(std::string_view text) {
-  __m128i found = _mm_setzero_si128();
-  const auto look = [&found](__m128i block) {
-    found = _mm_or_si128(found, _mm_or_si128(block, equal(block, '%')));
-  };
-  if (text.size() < kBlock) {
-    look(block_at(text, 0));
-  } else {
-    for (std::size_t at = 0; at + kBlock < text.size(); at += kBlock) {
-      look(block_at(text, at));
-    }
-    look(block_at(text, text.size() - kBlock));
-  }
-  return high_mask(found) != 0;
-}
-
-std::uint16_t path_and_query_disguise(std::string_view text) {
-  const std::size_t mark = std::min(text.find('?'), text.size());
-  return static_cast<std::uint16_t>(path_disguise(text.substr(0, mark)) |
-                                    (is_encoded(text) ? kTargetEncoded : 0));
 }
 
 std::uint16_t authority_disguise(std::string_view authority) {

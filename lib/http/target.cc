@@ -7,6 +7,7 @@
 
 #include "host.h"
 #include "percent.h"
+#include "plain_target.h"
 #include "text.h"
 
 namespace imds::http {
@@ -209,6 +210,16 @@ Target split_target(std::string_view method, std::string_view target,
 }
 
 NormalisedTarget normalise_target(const Target& target, std::span<char> buffer) {
+  // Nearly every target is written as it is meant.
+  if (target.form == TargetForm::origin && is_plain_target(target.text)) {
+    NormalisedTarget result{target.text, target.path, target.query, target.host, false, false};
+    if (target.host.data() != nullptr && !is_normal_host(target.host)) {
+      Out out{buffer, 0, false};
+      result.domain = same_or(target.host, put_host(target.host, false, out), result.changed);
+      result.truncated = out.truncated;
+    }
+    return result;
+  }
   Out out{buffer, 0, false};
   std::string_view domain;
   std::string_view path;

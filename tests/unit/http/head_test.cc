@@ -245,6 +245,11 @@ TEST(RequestHeadTest, RandomBytesNeverReadOrWriteOutside) {
       const HeaderText cut = write_header_text(r.head.fields, small);
       EXPECT_EQ(cut.truncated, small.size() < all.size());
       EXPECT_EQ(cut.text, std::string_view(all).substr(0, small.size()));
+      // Written from the kept headers or from the lines, as where some were not kept.
+      HeaderBlock lines = r.head.fields;
+      lines.kept_count = 0;
+      std::vector<char> buffer(all.size() + 1);
+      EXPECT_EQ(write_header_text(lines, buffer).text, all);
     }
   }
 }

@@ -1,5 +1,8 @@
 #include "http/http2_headers.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <map>
 #include <random>
 
@@ -310,6 +313,24 @@ TEST(Http2MemoryTest, CutsAndJoinsBlocks) {
   EXPECT_EQ(memory.in_use(), 0u);
   EXPECT_NE(memory.allocate(32768), nullptr) << "all of it is one piece again";
   EXPECT_EQ(memory.allocate(Http2Memory::kLargest + 1), nullptr);
+}
+
+// Pages nobody asked for are not taken from the machine.
+TEST(Http2MemoryTest, TouchesNothingBeforeItIsAllocated) {
+  constexpr std::byte kUntouched{0xa5};
+  Line marked;
+  std::fill(std::begin(marked.bytes), std::end(marked.bytes), kUntouched);
+  std::vector<Line> lines(3 * Http2Memory::kLargest / sizeof(Line) + 5, marked);
+  auto* const bytes = reinterpret_cast<std::byte*>(lines.data());
+  const auto is_untouched = [&](std::size_t from) {
+    return std::all_of(bytes + from, bytes + lines.size() * sizeof(Line),
+                       [&](std::byte b) { return b == kUntouched; });
+  };
+  Http2Memory memory({bytes, lines.size() * sizeof(Line)});
+  EXPECT_TRUE(is_untouched(0));
+  ASSERT_NE(memory.allocate(1), nullptr);
+  EXPECT_TRUE(is_untouched(Http2Memory::kLargest));
+  EXPECT_EQ(memory.capacity(), lines.size() * sizeof(Line));
 }
 
 TEST(Http2MemoryTest, AsksForSpaceUntilThereIsNoMore) {

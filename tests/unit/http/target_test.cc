@@ -321,5 +321,34 @@ TEST(NormaliseTarget, RandomTargetsFitTheirBufferAndResolveFully) {
   }
 }
 
+// A target that is written as it is meant is not rewritten; behind a scheme it always is.
+TEST(NormaliseTarget, SaysTheSameInOriginAndInAbsoluteForm) {
+  constexpr std::string_view kPieces[] = {
+      "/", "a",   "latest", "meta-data", "?",    "&b=",          ".",   "/.", "//", ";",
+      "%", "%2f", "\\",     "#",         "\x80", "\xef\xbc\x8f", "C.C", "+"};
+  constexpr const char* kHosts[] = {
+      "example.com", "Example.COM", "169.254.169.254", "0xa9fea9fe",       "2852039166",
+      "a.nip.io",    "host.",       "[fd00:ec2::254]", "169.254.169.254.", "a9fea9fe.nip.io",
+      "a%2eb"};
+  std::mt19937 random(11);
+  for (int round = 0; round < 50000; ++round) {
+    std::string target = "/";
+    for (std::size_t count = random() % 6; count > 0; --count) {
+      target += kPieces[random() % std::size(kPieces)];
+    }
+    if (target.size() > 1 && (target[1] == '/' || target[1] == '\\')) {
+      continue;  // more slashes for the authority
+    }
+    const std::string host = kHosts[random() % std::size(kHosts)];
+    const Normalised origin = normalise(target, host);
+    const Normalised absolute = normalise("http://" + host + target);
+    ASSERT_EQ(origin.path, absolute.path) << target;
+    ASSERT_EQ(origin.query, absolute.query) << target;
+    ASSERT_EQ(origin.domain, absolute.domain) << host;
+    ASSERT_EQ(absolute.target.substr(absolute.target.size() - origin.target.size()), origin.target)
+        << target;
+  }
+}
+
 }  // namespace
 }  // namespace imds::http

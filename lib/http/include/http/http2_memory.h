@@ -1,6 +1,6 @@
 // The memory HTTP/2 header decompression lives on: one fixed piece, cut into blocks of powers of
 // two (a buddy allocator), so that nothing is taken from the heap after the start and freed blocks
-// of any size make larger ones again.
+// of any size make larger ones again. What no block has needed yet is not touched.
 //
 // One per worker, not shared. Blocks are 64 bytes to kLargest; every operation takes a bounded
 // number of steps. When nothing fits, `reclaim` is asked to free something, again and again until
@@ -51,11 +51,13 @@ class Http2Memory {
   void unlink(std::size_t index, unsigned order);
   [[nodiscard]] FreeBlock* block_at(std::size_t index) const;
   [[nodiscard]] std::size_t index_of(const void* block) const;
+  [[nodiscard]] bool make_block(unsigned order);
   [[nodiscard]] void* take(unsigned order);
 
   std::byte* base_;
   std::vector<std::uint8_t> orders_;  // of the block that begins there, kFree added if it is free
   std::array<FreeBlock*, kOrders> free_{};
+  std::size_t untouched_ = 0;  // no block was made from here on: nor is the memory in use
   std::size_t in_use_ = 0;
   Reclaim reclaim_;
   void* reclaim_context_;
