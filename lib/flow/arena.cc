@@ -77,6 +77,7 @@ AppendResult Arena::append(HeadBuffer& buffer, ByteSpan bytes) {
     }
     if (has_block) {
       std::memcpy(address(larger), address(buffer.block_), buffer.length_);
+      explicit_bzero(address(buffer.block_), buffer.length_);
       give_block(buffer.block_);
     }
     buffer.block_ = larger;
@@ -91,6 +92,13 @@ ByteSpan Arena::bytes(const HeadBuffer& buffer) const {
     return {};
   }
   return {address(buffer.block_), buffer.length_};
+}
+
+void Arena::wipe(HeadBuffer& buffer) {
+  if (buffer.block_ != HeadBuffer::kNoBlock) {
+    explicit_bzero(address(buffer.block_), buffer.length_);
+  }
+  release(buffer);
 }
 
 void Arena::release(HeadBuffer& buffer) {

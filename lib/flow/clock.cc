@@ -5,9 +5,11 @@
 
 namespace imds::flow {
 
-Seconds CoarseClock::update(Timestamp time) {
+void CoarseClock::change(Timestamp time) {
   constexpr std::int64_t kLast = std::numeric_limits<Seconds>::max();
   const std::int64_t seconds = time.ns / kNanosPerSecond;
+  second_.ns = seconds * kNanosPerSecond;
+  length_ = time.ns >= 0 ? kNanosPerSecond : 0;
   if (!started_) {
     started_ = true;
     offset_ = -seconds;
@@ -19,7 +21,6 @@ Seconds CoarseClock::update(Timestamp time) {
   } else if (now_ - coarse > kJitter) {
     offset_ = now_ - seconds;
   }
-  return now_;
 }
 
 }  // namespace imds::flow

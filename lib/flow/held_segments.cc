@@ -179,7 +179,7 @@ void HeldSegments::pop(Handle& handle) {
   waiting.first = node.next;
   waiting.bytes -= static_cast<std::uint32_t>(node.buffer.size());
   --waiting.segments;
-  arena_.release(node.buffer);
+  arena_.wipe(node.buffer);
   node.next = free_node_;
   free_node_ = index;
   counters_.segments.set(counters_.segments.get() - 1);

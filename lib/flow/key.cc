@@ -9,21 +9,10 @@ namespace imds::flow {
 
 namespace {
 
-constexpr unsigned kV6Bit = 8;
 constexpr unsigned kVlanCountBit = 9;
 constexpr unsigned kVlanIdBit = 12;
 constexpr unsigned kVlanIdWidth = 12;
 static_assert(kVlanIdBit + packet::kMaxVlanTags * kVlanIdWidth <= 64);
-
-std::uint64_t pack_vlan(const packet::VlanStack& vlan) {
-  const auto count = std::min<std::size_t>(vlan.count, packet::kMaxVlanTags);
-  std::uint64_t packed = std::uint64_t{count} << kVlanCountBit;
-  for (std::size_t i = 0; i < count; ++i) {
-    packed |= std::uint64_t{static_cast<std::uint16_t>(vlan.ids[i] & packet::kVlanIdMask)}
-              << (kVlanIdBit + i * kVlanIdWidth);
-  }
-  return packed;
-}
 
 bool has_stable_tunnel_id(const Tunnel& tunnel) {
   if (!tunnel.has_id || tunnel.path.count == 0) {
@@ -35,22 +24,21 @@ bool has_stable_tunnel_id(const Tunnel& tunnel) {
 
 // Whether the source is the lower peer.
 bool source_is_lower(const packet::PacketView& view) {
-  const std::uint8_t* source = view.source.bytes.data();
-  const std::uint8_t* destination = view.destination.bytes.data();
-  const std::uint64_t source_high = load_be64(source);
-  const std::uint64_t destination_high = load_be64(destination);
-  if (source_high != destination_high) {
-    return source_high < destination_high;
-  }
-  const std::uint64_t source_low = load_be64(source + 8);
-  const std::uint64_t destination_low = load_be64(destination + 8);
-  if (source_low != destination_low) {
-    return source_low < destination_low;
-  }
-  return view.source_port <= view.destination_port;
+  return is_lower_v6(view.source.bytes.data(), view.source_port, view.destination.bytes.data(),
+                     view.destination_port);
 }
 
 }  // namespace
+
+std::uint64_t key_vlan(const packet::VlanStack& vlan) {
+  const auto count = std::min<std::size_t>(vlan.count, packet::kMaxVlanTags);
+  std::uint64_t packed = std::uint64_t{count} << kVlanCountBit;
+  for (std::size_t i = 0; i < count; ++i) {
+    packed |= std::uint64_t{static_cast<std::uint16_t>(vlan.ids[i] & packet::kVlanIdMask)}
+              << (kVlanIdBit + i * kVlanIdWidth);
+  }
+  return packed;
+}
 
 packet::VlanStack Key::vlan() const {
   packet::VlanStack stack;
@@ -69,9 +57,9 @@ Direction make_key(const packet::PacketView& view, KeyOptions options, Key& key)
   key.lower_port = forward ? view.source_port : view.destination_port;
   key.higher_port = forward ? view.destination_port : view.source_port;
   key.vni = options.vni ? view.vni : 0;
-  key.kind = std::uint64_t{view.protocol} | (view.source.is_v6() ? 1u << kV6Bit : 0u);
+  key.kind = key_kind(view.protocol, view.source.is_v6());
   if (options.vlan && view.vlan.count != 0) {
-    key.kind |= pack_vlan(view.vlan);
+    key.kind |= key_vlan(view.vlan);
   }
   return forward ? Direction::from_lower : Direction::from_higher;
 }
@@ -84,8 +72,8 @@ Key make_fragment_key(const packet::PacketView& view) {
   key.lower_port = static_cast<std::uint16_t>(view.fragment.id >> 16);
   key.higher_port = static_cast<std::uint16_t>(view.fragment.id);
   key.vni = view.vni == 0 && has_stable_tunnel_id(view.tunnel) ? view.tunnel.id : view.vni;
-  key.kind = is_v6 ? 1u << kV6Bit : view.protocol;
-  key.kind |= pack_vlan(view.vlan);
+  key.kind = key_kind(is_v6 ? std::uint8_t{0} : view.protocol, is_v6);
+  key.kind |= key_vlan(view.vlan);
   return key;
 }
 

@@ -1,5 +1,6 @@
 #include "flow/arena.h"
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -70,6 +71,25 @@ TEST(ArenaTest, AnEmptyArenaRefusesEverything) {
   HeadBuffer buffer;
   EXPECT_EQ(arena.append(buffer, bytes("a")), AppendResult::arena_full);
   arena.release(buffer);
+}
+
+TEST(ArenaTest, WipedBytesAreGone) {
+  Arena arena(Arena::Options{{1, 1, 1, 1}});
+  const std::vector<std::uint8_t> secret(900, 0x5a);
+  HeadBuffer buffer;
+  ASSERT_EQ(arena.append(buffer, secret), AppendResult::ok);
+  const ByteSpan small = arena.bytes(buffer);
+  ASSERT_EQ(arena.append(buffer, secret), AppendResult::ok);  // moves to a larger block
+  const ByteSpan large = arena.bytes(buffer);
+  const auto is_zero = [](ByteSpan bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t b) { return b == 0; });
+  };
+  EXPECT_TRUE(is_zero(small));
+  EXPECT_FALSE(is_zero(large));
+  arena.wipe(buffer);
+  EXPECT_TRUE(buffer.empty());
+  EXPECT_TRUE(is_zero(large));
+  EXPECT_EQ(arena.counters().bytes_in_use.get(), 0u);
 }
 
 TEST(ArenaTest, RandomUseKeepsEveryBufferApart) {

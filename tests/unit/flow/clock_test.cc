@@ -1,6 +1,9 @@
 #include "flow/clock.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
+#include <random>
 
 #include <gtest/gtest.h>
 
@@ -47,6 +50,65 @@ TEST(CoarseClockTest, ExtremeTimestampsNeitherOverflowNorGoBack) {
     before = now;
   }
   EXPECT_EQ(clock.now(), std::numeric_limits<Seconds>::max());
+}
+
+TEST(CoarseClockTest, TheFirstTimeMayBeAny) {
+  for (const std::int64_t first :
+       {std::int64_t{0}, std::int64_t{1}, -5 * kNanosPerSecond,
+        std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::min() + 1}) {
+    CoarseClock clock;
+    EXPECT_EQ(clock.update({first}), 0u);
+    EXPECT_EQ(clock.update({first + 30 * kNanosPerSecond}), 30u) << first;
+  }
+}
+
+// The clock as it is described, without anything to save time.
+class PlainClock {
+ public:
+  Seconds update(Timestamp time) {
+    const std::int64_t seconds = time.ns / kNanosPerSecond;
+    if (!started_) {
+      started_ = true;
+      offset_ = -seconds;
+    }
+    const std::int64_t coarse = seconds + offset_;
+    if (coarse >= now_) {
+      now_ = std::min<std::int64_t>(coarse, std::numeric_limits<Seconds>::max());
+    } else if (now_ - coarse > CoarseClock::kJitter) {
+      offset_ = now_ - seconds;
+    }
+    return static_cast<Seconds>(now_);
+  }
+
+ private:
+  std::int64_t offset_ = 0;
+  std::int64_t now_ = 0;
+  bool started_ = false;
+};
+
+TEST(CoarseClockTest, AgreesWithThePlainOneOnAnyTimes) {
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() - kNanosPerSecond;
+  constexpr std::int64_t kSteps[] = {1, 999'999'999, kNanosPerSecond, 61 * kNanosPerSecond,
+                                     3600 * kNanosPerSecond};
+  constexpr std::int64_t kFirst[] = {
+      0, 1, -1, -kNanosPerSecond, 1'760'000'000 * kNanosPerSecond, kLeast, kMost};
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 400; ++round) {
+    CoarseClock clock;
+    PlainClock plain;
+    std::int64_t time = kFirst[random() % std::size(kFirst)];
+    for (int i = 0; i < 60; ++i) {
+      ASSERT_EQ(clock.update({time}), plain.update({time})) << "round " << round << " at " << time;
+      if (random() % 20 == 0) {
+        time = kFirst[random() % std::size(kFirst)];
+        continue;
+      }
+      const std::int64_t step = kSteps[random() % std::size(kSteps)];
+      time = random() % 3 == 0 ? (time < kLeast + step ? kLeast : time - step)
+                               : (time > kMost - step ? kMost : time + step);
+    }
+  }
 }
 
 }  // namespace

@@ -222,6 +222,51 @@ TEST(TableTest, MemoryComesFromTheGivenSourceAndGoesBack) {
   EXPECT_THROW(TestTable({100, {}, {none, nullptr, nullptr}}), std::bad_alloc);
 }
 
+// More keys than a bucket holds, whose second buckets differ: they spill, are moved both ways to
+// make room, and come back, and the counts that spare the second look go with them.
+TEST(TableTest, SpilledKeysAreFoundWhateverMovesThem) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    TestTable table(options(48, HashSecret::from_seed(seed)));  // 8 buckets of 8
+    Removed removed;
+    std::vector<std::uint32_t> live;
+    for (std::uint32_t i = 0; i < 48; ++i) {
+      add(table, i, 0, removed);
+      live.push_back(i);
+      ASSERT_TRUE(table.consistent());
+    }
+    ASSERT_TRUE(removed.by_reason.empty());
+    std::mt19937 random(static_cast<std::uint32_t>(seed));
+    for (std::uint32_t next = 48; next < 2000; ++next) {
+      const std::size_t gone = random() % live.size();
+      table.erase(*find(table, live[gone]), removed);
+      ASSERT_TRUE(table.consistent());
+      live[gone] = next;
+      add(table, next, 0, removed);
+      ASSERT_TRUE(table.consistent());
+      for (const std::uint32_t number : live) {
+        ASSERT_NE(find(table, number), nullptr) << number;
+      }
+    }
+    table.clear(removed);
+    EXPECT_TRUE(table.consistent());
+  }
+}
+
+// A pointer taken ahead of a burst may point to an entry that another flow has since taken.
+TEST(TableTest, CandidatesOfReusedEntriesAreNobodys) {
+  TestTable table(options(1));
+  Removed removed;
+  Entry& entry = add(table, 1, 0, removed);
+  Entry* const candidate = table.candidate(table.hash(numbered(1)));
+  ASSERT_EQ(candidate, &entry);
+  add(table, 2, 0, removed);
+  EXPECT_FALSE(TestTable::is(*candidate, numbered(1)));
+  EXPECT_TRUE(TestTable::is(*candidate, numbered(2)));
+  table.erase(*candidate, removed);
+  EXPECT_FALSE(TestTable::is(*candidate, numbered(2)));
+  EXPECT_EQ(table.candidate(table.hash(numbered(2))), nullptr);
+}
+
 // Against a plain map: whatever happens, exactly the flows not reported as removed are there.
 TEST(TableTest, RandomOperationsAgreeWithAModel) {
   for (const std::uint32_t capacity : {1u, 5u, 16u, 100u, 1000u}) {
@@ -241,10 +286,13 @@ TEST(TableTest, RandomOperationsAgreeWithAModel) {
         const Key key = numbered(number);
         const std::uint64_t h = table.hash(key);
         table.prefetch(h);
-        table.prefetch_entry(h);
+        Entry* const candidate = table.candidate(h);
         Entry* entry = table.find(key, h);
         const auto known = model.find(number);
         ASSERT_EQ(entry, known == model.end() ? nullptr : known->second);
+        if (candidate != nullptr) {
+          ASSERT_EQ(TestTable::is(*candidate, key), candidate == entry);
+        }
         if (entry == nullptr) {
           entry = &table.insert(key, h, now, on_remove);
           entry->state = {number, static_cast<std::uint8_t>(random() % 3)};
@@ -258,12 +306,18 @@ TEST(TableTest, RandomOperationsAgreeWithAModel) {
         if (random() % 16 == 0) {
           table.expire(now, 8, on_remove);
         }
+        if (capacity <= 16 || step % 64 == 0) {
+          ASSERT_TRUE(table.consistent()) << "step " << step;
+        }
       }
       ASSERT_EQ(table.counters().live.get(), model.size());
       ASSERT_EQ(table.counters().inserted.get(), removals + model.size());
       std::size_t visited = 0;
       table.for_each([&](Entry& entry) { visited += model.count(entry.state.number); });
       ASSERT_EQ(visited, model.size());
+      table.clear(on_remove);
+      ASSERT_TRUE(model.empty());
+      ASSERT_TRUE(table.consistent()) << "nothing is counted as spilled any more";
     }
   }
 }

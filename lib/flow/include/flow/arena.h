@@ -61,6 +61,8 @@ class Arena {
   [[nodiscard]] ByteSpan bytes(const HeadBuffer& buffer) const;
   // Gives the block back and empties the handle; harmless on an empty one.
   void release(HeadBuffer& buffer);
+  // The same, after overwriting what it holds, which may be secret.
+  void wipe(HeadBuffer& buffer);
 
   struct Counters {
     Counter bytes_capacity;  // gauge, constant

@@ -22,10 +22,22 @@ class CoarseClock {
 
   // Feed each burst's (or packet's) time; returns now(), never less than before. A step forward
   // is taken as it is, to a limit of 2^32 - 1 seconds in all.
-  Seconds update(Timestamp time);
+  Seconds update(Timestamp time) {
+    // As nearly always: the second of the time before.
+    if (static_cast<std::uint64_t>(time.ns) - static_cast<std::uint64_t>(second_.ns) >= length_) {
+      change(time);
+    }
+    return now_;
+  }
   [[nodiscard]] Seconds now() const { return now_; }
 
  private:
+  void change(Timestamp time);
+
+  // So many nanoseconds from `second_` on change nothing: the second of the last time. None before
+  // the first, and before 1970, where seconds end at their number.
+  Timestamp second_;
+  std::uint64_t length_ = 0;
   std::int64_t offset_ = 0;  // coarse = seconds of the timestamp + offset_
   Seconds now_ = 0;
   bool started_ = false;

@@ -6,11 +6,15 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <emmintrin.h>
 #include <type_traits>
 
 #include "base/address.h"
+#include "base/cursor.h"
+#include "packet/plain.h"
 #include "packet/view.h"
 
 namespace imds::flow {
@@ -46,7 +50,16 @@ struct alignas(16) Key {
   [[nodiscard]] IpAddress lower() const { return address(lower_address); }
   [[nodiscard]] IpAddress higher() const { return address(higher_address); }
 
-  friend bool operator==(const Key& a, const Key& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+  // Equality of all bytes, without a branch before the last.
+  friend bool operator==(const Key& a, const Key& b) {
+    const auto* const left = reinterpret_cast<const __m128i*>(&a);
+    const auto* const right = reinterpret_cast<const __m128i*>(&b);
+    const auto equal = [&](int i) {
+      return _mm_cmpeq_epi8(_mm_load_si128(left + i), _mm_load_si128(right + i));
+    };
+    const __m128i all = _mm_and_si128(_mm_and_si128(equal(0), equal(1)), equal(2));
+    return _mm_movemask_epi8(all) == 0xffff;
+  }
 
  private:
   [[nodiscard]] IpAddress address(const std::array<std::uint8_t, 16>& bytes) const {
@@ -60,11 +73,82 @@ static_assert(std::has_unique_object_representations_v<Key>);
 // are the same (address, port), every packet counts as from_lower.
 Direction make_key(const packet::PacketView& view, KeyOptions options, Key& key);
 
+// The same key and direction from a packet read the short way.
+inline Direction make_key(const packet::PlainPacket& packet, KeyOptions options, Key& key);
+
 // What fragments of one datagram have in common, which is one direction only: `lower` is the
 // source, the two ports hold the identification, the protocol takes part in IPv4 alone (RFC 791,
 // RFC 8200 4.5). VLAN stack and virtual network always do; without one, the innermost tunnel's id
 // stands for it, unless that is an MPLS label, which may differ per packet.
 [[nodiscard]] Key make_fragment_key(const packet::PacketView& view);
+
+// `kind` of a key: all but the VLAN stack, and the stack's bits in it.
+[[nodiscard]] constexpr std::uint64_t key_kind(std::uint8_t protocol, bool is_v6) {
+  return std::uint64_t{protocol} | (is_v6 ? 0x100u : 0u);
+}
+[[nodiscard]] std::uint64_t key_vlan(const packet::VlanStack& vlan);
+
+// Whether the peer (a, a_port) compares lower than, or the same as, (b, b_port).
+[[nodiscard]] inline bool is_lower_v6(const std::uint8_t* a, std::uint16_t a_port,
+                                      const std::uint8_t* b, std::uint16_t b_port) {
+  for (std::size_t word = 0; word < 16; word += sizeof(std::uint64_t)) {
+    const std::uint64_t left = load_be64(a + word);
+    const std::uint64_t right = load_be64(b + word);
+    if (left != right) {
+      return left < right;
+    }
+  }
+  return a_port <= b_port;
+}
+
+// Ports and network identifier in one piece, as hash() reads them: a load that spans several
+// stores just made waits for them.
+inline void set_ports(Key& key, std::uint32_t lower_port, std::uint32_t higher_port) {
+  const std::uint64_t ports = lower_port | higher_port << 16;
+  static_assert(offsetof(Key, kind) - offsetof(Key, lower_port) == sizeof ports);
+  std::memcpy(reinterpret_cast<char*>(&key) + offsetof(Key, lower_port), &ports, sizeof ports);
+}
+
+// Of IPv4 and IPv6, without the VLAN stack.
+inline Direction make_key_v4(const packet::PlainPacket& packet, Key& key) {
+  // Address and port in one number: they compare as the pair does.
+  const auto peer = [](const std::uint8_t* address, std::uint16_t port) {
+    return std::uint64_t{load_be32(address)} << 16 | port;
+  };
+  const auto store = [](std::array<std::uint8_t, 16>& to, std::uint64_t value) {
+    const auto wire = static_cast<int>(__builtin_bswap32(static_cast<std::uint32_t>(value >> 16)));
+    _mm_store_si128(reinterpret_cast<__m128i*>(to.data()), _mm_cvtsi32_si128(wire));
+  };
+  const std::uint64_t source = peer(packet.source, packet.source_port);
+  const std::uint64_t destination = peer(packet.destination, packet.destination_port);
+  const bool forward = source <= destination;
+  const std::uint64_t lower = forward ? source : destination;
+  const std::uint64_t higher = forward ? destination : source;
+  store(key.lower_address, lower);
+  store(key.higher_address, higher);
+  set_ports(key, lower & 0xffff, higher & 0xffff);
+  key.kind = key_kind(static_cast<std::uint8_t>(packet.protocol), false);
+  return forward ? Direction::from_lower : Direction::from_higher;
+}
+
+inline Direction make_key_v6(const packet::PlainPacket& packet, Key& key) {
+  const bool forward =
+      is_lower_v6(packet.source, packet.source_port, packet.destination, packet.destination_port);
+  std::memcpy(key.lower_address.data(), forward ? packet.source : packet.destination, 16);
+  std::memcpy(key.higher_address.data(), forward ? packet.destination : packet.source, 16);
+  set_ports(key, forward ? packet.source_port : packet.destination_port,
+            forward ? packet.destination_port : packet.source_port);
+  key.kind = key_kind(static_cast<std::uint8_t>(packet.protocol), true);
+  return forward ? Direction::from_lower : Direction::from_higher;
+}
+
+inline Direction make_key(const packet::PlainPacket& packet, KeyOptions options, Key& key) {
+  const Direction direction = packet.is_v6 ? make_key_v6(packet, key) : make_key_v4(packet, key);
+  if (packet.vlan_count != 0 && options.vlan) [[unlikely]] {
+    key.kind |= key_vlan(packet.vlan());
+  }
+  return direction;
+}
 
 // Random numbers a hash depends on, drawn once per process, so that nobody outside can choose
 // packets whose flows crowd one bucket.
@@ -79,13 +163,16 @@ struct HashSecret {
 // Three independent 64×64→128-bit products of secret-offset key words, folded. Unlike a CRC with a
 // seed, whose collisions are the same for every seed, which keys collide depends on the secret.
 [[nodiscard]] inline std::uint64_t hash(const Key& key, const HashSecret& secret) {
-  std::array<std::uint64_t, 6> w;
-  static_assert(sizeof w == sizeof key);
-  std::memcpy(w.data(), &key, sizeof w);
+  static_assert(sizeof key == sizeof secret.words);
+  // Word by word, straight from where they were stored.
+  const auto word = [&](std::size_t i) {
+    std::uint64_t value;
+    std::memcpy(&value, reinterpret_cast<const char*>(&key) + i * sizeof value, sizeof value);
+    return value ^ secret.words[i];
+  };
   const auto fold = [&](std::size_t i) {
     __extension__ using Wide = unsigned __int128;
-    const Wide product =
-        static_cast<Wide>(w[i] ^ secret.words[i]) * (w[i + 1] ^ secret.words[i + 1]);
+    const Wide product = static_cast<Wide>(word(i)) * word(i + 1);
     return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
   };
   std::uint64_t h = fold(0) + fold(2) + fold(4);

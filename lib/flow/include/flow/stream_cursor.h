@@ -59,6 +59,11 @@ class StreamCursor {
     return static_cast<std::int32_t>(sequence - next_sequence_);
   }
 
+  // Whether `sequence` may be of this window, before or behind the expected byte. Needs started().
+  [[nodiscard]] bool is_plausible(std::uint32_t sequence) const {
+    return sequence - next_sequence_ + kPlausible <= 2 * kPlausible;
+  }
+
   [[nodiscard]] bool started() const { return (flags_ & kStarted) != 0; }
   // The stream's SYN was seen: offset 0 is its true beginning.
   [[nodiscard]] bool saw_beginning() const { return (flags_ & kSawSyn) != 0; }

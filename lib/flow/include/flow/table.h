@@ -1,7 +1,8 @@
 // The flow table of one worker: preallocated for N flows, never refuses one.
 //
 // Look-up goes through buckets of one cache line: 8 slots of a 16-bit signature and a 32-bit entry
-// index; a key may stand in either of two buckets. When neither has room, one of their entries is
+// index; a key may stand in either of two buckets. Each bucket counts the keys it had no room for,
+// so that nearly every look-up ends in the first. When neither has room, one of their entries is
 // moved to its other bucket; if that fails, or all N entries are taken, a flow is evicted: an idle
 // one first, else the one whose state ranks highest for eviction (opaque flows), else the one
 // unused for longest, among a sample of at most 16. So an attacker who crowds buckets or the table
@@ -78,7 +79,11 @@ struct alignas(64) TableEntry {
   std::uint16_t timeout = 60;  // seconds without a packet after which the flow is over
   State state{};
 
-  void touch(Seconds now) { last_seen = std::max(last_seen, now); }
+  void touch(Seconds now) {
+    if (now > last_seen) {  // else the line would be written for nothing
+      last_seen = now;
+    }
+  }
   [[nodiscard]] bool idle(Seconds now) const {
     return now > last_seen && now - last_seen > timeout;
   }
@@ -114,18 +119,33 @@ class Table {
 
   [[nodiscard]] std::uint64_t hash(const Key& key) const { return flow::hash(key, secret_); }
   [[nodiscard]] std::uint32_t capacity() const { return capacity_; }
+  // Entries that expire() goes through: live ones, and those freed since.
+  [[nodiscard]] std::uint32_t used() const { return high_water_; }
   [[nodiscard]] const TableCounters& counters() const { return counters_; }
   // Bytes of buckets, entries and free list, all told.
   [[nodiscard]] std::size_t memory_bytes() const {
     return bucket_memory_.size() + entry_memory_.size() + capacity_ * sizeof(std::uint32_t);
   }
 
-  // For a burst: prefetch(hash) for all, then prefetch_entry(hash) for all, then find() each.
-  void prefetch(std::uint64_t hash) const {
-    __builtin_prefetch(&buckets_[first_bucket(hash)]);
-    __builtin_prefetch(&buckets_[second_bucket(hash)]);
+  // For a burst: prefetch(hash) for all, then candidate(hash) for all, then find() each, or
+  // is() of the candidate first.
+  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[first_bucket(hash)]); }
+  // The entry that find() will most likely compare, fetched into the cache; nullptr if there is
+  // none yet. Of any key: only is() tells.
+  [[nodiscard]] Entry* candidate(std::uint64_t hash) const;
+  // For a packet that is sure to need all of it: the rest of the candidate, or the entry that
+  // insert() will take next.
+  void prefetch_rest(const Entry* candidate) const {
+    if (candidate != nullptr) {
+      fetch(*candidate, kPrefetched, sizeof(Entry));
+    } else if (!free_.empty() || high_water_ < capacity_) {
+      fetch(entries_[free_.empty() ? high_water_ : free_.back()], 0, sizeof(Entry));
+    }
   }
-  void prefetch_entry(std::uint64_t hash) const;
+  // Whether a candidate, which may have been removed or reused since, is the flow's entry.
+  [[nodiscard]] static bool is(const Entry& candidate, const Key& key) {
+    return candidate.place != 0 && candidate.key == key;
+  }
 
   // The flow's entry, or nullptr. Does not touch() it; idle but not yet removed flows are found
   // (see Entry::idle).
@@ -157,10 +177,14 @@ class Table {
       }
     }
   }
+  // For tests: every live entry stands in one of its two buckets and in no other place, and each
+  // bucket counts those of its keys that stand in their second.
+  [[nodiscard]] bool consistent() const;
 
  private:
-  // Of an entry: what its every packet touches is expected there.
-  static constexpr std::size_t kPrefetched = 4 * kCacheLine;
+  // Of an entry: what its every packet touches is expected there, the key and the state's first
+  // line. Of what lies behind, the rest is worth fetching only for packets that need it.
+  static constexpr std::size_t kPrefetched = 2 * kCacheLine;
   static constexpr std::uint32_t kSlots = 8;
   static constexpr std::uint32_t kFlowsPerBucket = 6;  // buckets are at most three quarters full
   static constexpr std::uint32_t kSample = 16;
@@ -168,6 +192,7 @@ class Table {
   struct alignas(64) Bucket {
     std::uint16_t signatures[kSlots];  // 0 = free slot
     std::uint32_t indices[kSlots];
+    std::uint32_t spilled;  // keys whose first bucket this is, and that stand in their second
 
     // Bit i set: slot i has this signature.
     [[nodiscard]] std::uint32_t matches(std::uint16_t signature) const {
@@ -206,7 +231,7 @@ class Table {
     }
   }
 
-  static void fetch(const Entry& entry);
+  static void fetch(const Entry& entry, std::size_t from, std::size_t to);
   [[nodiscard]] Entry* find_in(const Bucket& bucket, std::uint16_t signature, const Key& key);
   [[nodiscard]] bool place_in(std::uint32_t bucket, std::uint16_t signature, std::uint32_t index);
   [[nodiscard]] bool make_room(std::uint32_t bucket);
@@ -236,25 +261,28 @@ class Table {
 };
 
 template <class State>
-void Table<State>::fetch(const Entry& entry) {
+void Table<State>::fetch(const Entry& entry, std::size_t from, std::size_t to) {
   const auto* const begin = reinterpret_cast<const char*>(&entry);
-  for (std::size_t at = 0; at < std::min(sizeof(Entry), kPrefetched); at += kCacheLine) {
+  for (std::size_t at = from; at < std::min(sizeof(Entry), to); at += kCacheLine) {
     __builtin_prefetch(begin + at);
   }
 }
 
 template <class State>
-void Table<State>::prefetch_entry(std::uint64_t hash) const {
+auto Table<State>::candidate(std::uint64_t hash) const -> Entry* {
   const std::uint16_t sig = signature(hash);
-  const Bucket& first = buckets_[first_bucket(hash)];
-  if (const std::uint32_t hits = first.matches(sig); hits != 0) {
-    fetch(entries_[first.indices[std::countr_zero(hits)]]);
-    return;
+  const Bucket* bucket = &buckets_[first_bucket(hash)];
+  std::uint32_t hits = bucket->matches(sig);
+  if (hits == 0 && bucket->spilled != 0) [[unlikely]] {
+    bucket = &buckets_[second_bucket(hash)];
+    hits = bucket->matches(sig);
   }
-  const Bucket& second = buckets_[second_bucket(hash)];
-  if (const std::uint32_t hits = second.matches(sig); hits != 0) {
-    fetch(entries_[second.indices[std::countr_zero(hits)]]);
+  if (hits == 0) {
+    return nullptr;
   }
+  Entry& entry = entries_[bucket->indices[std::countr_zero(hits)]];
+  fetch(entry, 0, kPrefetched);
+  return &entry;
 }
 
 template <class State>
@@ -272,10 +300,11 @@ auto Table<State>::find_in(const Bucket& bucket, std::uint16_t signature, const 
 template <class State>
 auto Table<State>::find(const Key& key, std::uint64_t hash) -> Entry* {
   const std::uint16_t sig = signature(hash);
-  if (Entry* entry = find_in(buckets_[first_bucket(hash)], sig, key)) {
+  const Bucket& first = buckets_[first_bucket(hash)];
+  if (Entry* entry = find_in(first, sig, key)) {
     return entry;
   }
-  return find_in(buckets_[second_bucket(hash)], sig, key);
+  return first.spilled == 0 ? nullptr : find_in(buckets_[second_bucket(hash)], sig, key);
 }
 
 template <class State>
@@ -299,9 +328,15 @@ bool Table<State>::make_room(std::uint32_t bucket) {
   for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
     const std::uint32_t index = b.indices[slot];
     const std::uint64_t h = hash(entries_[index].key);
-    const std::uint32_t other = first_bucket(h) == bucket ? second_bucket(h) : first_bucket(h);
+    const bool leaves_first = first_bucket(h) == bucket;
+    const std::uint32_t other = leaves_first ? second_bucket(h) : first_bucket(h);
     if (other != bucket && place_in(other, b.signatures[slot], index)) {
       b.signatures[slot] = 0;
+      if (leaves_first) {
+        ++b.spilled;
+      } else {
+        --buckets_[other].spilled;
+      }
       return true;
     }
   }
@@ -336,6 +371,7 @@ auto Table<State>::insert(const Key& key, std::uint64_t hash, Seconds now, OnRem
   if (!place_in(first, sig, index)) {
     // One of the two has room by now.
     (void)place_in(second, sig, index);
+    ++buckets_[first].spilled;
   }
   counters_.inserted.add();
   counters_.live.add();
@@ -411,10 +447,41 @@ void Table<State>::remove(Entry& entry, Removal why, OnRemove&& on_remove) {
   on_remove(entry, why);
   const std::uint32_t slot = entry.place - 1;
   buckets_[slot / kSlots].signatures[slot % kSlots] = 0;
+  if (const std::uint32_t first = first_bucket(hash(entry.key)); first != slot / kSlots) {
+    --buckets_[first].spilled;
+  }
   entry.place = 0;
   free_.push_back(static_cast<std::uint32_t>(&entry - entries_));
   counters_.live.set(counters_.live.get() - 1);
   count(why);
+}
+
+template <class State>
+bool Table<State>::consistent() const {
+  std::vector<std::uint32_t> spilled(std::size_t{bucket_mask_} + 1);
+  std::uint64_t standing = 0;
+  for (std::uint32_t b = 0; b <= bucket_mask_; ++b) {
+    for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+      if (buckets_[b].signatures[slot] == 0) {
+        continue;
+      }
+      const Entry& entry = entries_[buckets_[b].indices[slot]];
+      const std::uint64_t h = hash(entry.key);
+      const bool in_first = first_bucket(h) == b;
+      if (entry.place != b * kSlots + slot + 1 || buckets_[b].signatures[slot] != signature(h) ||
+          !(in_first || second_bucket(h) == b)) {
+        return false;
+      }
+      ++standing;
+      spilled[first_bucket(h)] += in_first ? 0 : 1;
+    }
+  }
+  for (std::uint32_t b = 0; b <= bucket_mask_; ++b) {
+    if (spilled[b] != buckets_[b].spilled) {
+      return false;
+    }
+  }
+  return standing == counters_.live.get();
 }
 
 template <class State>
