@@ -89,6 +89,10 @@ struct Classifier::Tables {
   Status fill_v6(std::span<const PlannedPrefix> prefixes, int socket);
 };
 
+struct Classifier::Plan {
+  PrefixPlan prefixes;
+};
+
 Status Classifier::Tables::fill_v4(std::span<const PlannedPrefix> prefixes, int socket) {
   if (prefixes.empty()) {
     return {};
@@ -155,7 +159,18 @@ Result<std::unique_ptr<const Classifier>> Classifier::create(const Options& opti
   made->memory_bytes_ =
       tables_bytes(*plan) + sizeof(Classifier) + plan->classes.size() * sizeof(AddressClass);
   made->classes_ = std::move(plan->classes);
+  plan->classes.clear();
+  made->plan_.reset(new Plan{std::move(*plan)});
   return made;
+}
+
+bool Classifier::is_made_of(const Options& options) const {
+  auto plan = plan_prefixes(options);
+  if (!plan || plan->classes != classes_) {
+    return false;
+  }
+  plan->classes.clear();
+  return *plan == plan_->prefixes;
 }
 
 std::uint64_t Classifier::estimate_memory_bytes(const Options& options) {

@@ -15,6 +15,8 @@ namespace imds::classify {
 struct PlannedPrefix {
   IpPrefix prefix;
   std::uint32_t class_id = 0;
+
+  friend bool operator==(const PlannedPrefix&, const PlannedPrefix&) = default;
 };
 
 struct PrefixPlan {
@@ -25,6 +27,8 @@ struct PrefixPlan {
   // Classes of 0.0.0.0/0 and ::/0.
   std::uint32_t default_v4 = 0;
   std::uint32_t default_v6 = 0;
+
+  friend bool operator==(const PrefixPlan&, const PrefixPlan&) = default;
 };
 
 // Errors as Classifier::create(), kind config.

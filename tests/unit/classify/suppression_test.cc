@@ -55,41 +55,48 @@ AddressClass client(std::initializer_list<std::size_t> covered) {
   return c;
 }
 
+// Of an event of rule 0.
+std::optional<std::uint16_t> match(const SuppressionSet& s, const AddressClass& client,
+                                   const packet::VlanStack& vlans, std::uint16_t endpoint,
+                                   const Tunnel& tunnel) {
+  return s.first_for(s.covering({client, vlans, endpoint, tunnel}), 0);
+}
+
 TEST(Suppression, NoneConfigured) {
   const SuppressionSet s = made(with({}));
   EXPECT_TRUE(s.empty());
-  EXPECT_FALSE(s.match(client({}), stack({5}), 0, {}));
+  EXPECT_FALSE(match(s, client({}), stack({5}), 0, {}));
 }
 
 TEST(Suppression, BySource) {
   const SuppressionSet s = made(with({{"cloud", {prefix("10.0.0.0/8")}, {}, {}}}));
-  EXPECT_EQ(s.match(client({0}), stack({}), 0, {}), 0);
-  EXPECT_EQ(s.match(client({0}), stack({7}), kNoEndpoint, {}), 0);
-  EXPECT_FALSE(s.match(client({}), stack({}), 0, {}));
+  EXPECT_EQ(match(s, client({0}), stack({}), 0, {}), 0);
+  EXPECT_EQ(match(s, client({0}), stack({7}), kNoEndpoint, {}), 0);
+  EXPECT_FALSE(match(s, client({}), stack({}), 0, {}));
 }
 
 TEST(Suppression, ByVlanOfAnyTag) {
   const SuppressionSet s = made(with({{"guests", {}, {{100, 102}, {4095, 4095}}, {}}}));
   EXPECT_TRUE(s.needs_vlan(0));
-  EXPECT_EQ(s.match({}, stack({100}), 0, {}), 0);
-  EXPECT_EQ(s.match({}, stack({7, 102}), 0, {}), 0);
-  EXPECT_EQ(s.match({}, stack({4095, 7}), 0, {}), 0);
-  EXPECT_FALSE(s.match({}, stack({99}), 0, {}));
-  EXPECT_FALSE(s.match({}, stack({103, 4094}), 0, {}));
-  EXPECT_FALSE(s.match({}, stack({}), 0, {}));
+  EXPECT_EQ(match(s, {}, stack({100}), 0, {}), 0);
+  EXPECT_EQ(match(s, {}, stack({7, 102}), 0, {}), 0);
+  EXPECT_EQ(match(s, {}, stack({4095, 7}), 0, {}), 0);
+  EXPECT_FALSE(match(s, {}, stack({99}), 0, {}));
+  EXPECT_FALSE(match(s, {}, stack({103, 4094}), 0, {}));
+  EXPECT_FALSE(match(s, {}, stack({}), 0, {}));
 }
 
 TEST(Suppression, UntaggedIsVlanZero) {
   const SuppressionSet s = made(with({{"untagged", {}, {{0, 0}}, {}}}));
-  EXPECT_EQ(s.match({}, stack({}), 0, {}), 0);
-  EXPECT_FALSE(s.match({}, stack({1}), 0, {}));
+  EXPECT_EQ(match(s, {}, stack({}), 0, {}), 0);
+  EXPECT_FALSE(match(s, {}, stack({1}), 0, {}));
 }
 
 TEST(Suppression, ByEndpoint) {
   const SuppressionSet s = made(with({{"ecs", {}, {}, {"ecs"}}}));
-  EXPECT_EQ(s.match({}, stack({}), 1, {}), 0);
-  EXPECT_FALSE(s.match({}, stack({}), 0, {}));
-  EXPECT_FALSE(s.match({}, stack({}), kNoEndpoint, {}));
+  EXPECT_EQ(match(s, {}, stack({}), 1, {}), 0);
+  EXPECT_FALSE(match(s, {}, stack({}), 0, {}));
+  EXPECT_FALSE(match(s, {}, stack({}), kNoEndpoint, {}));
 }
 
 Tunnel tunnel(std::string_view source, std::string_view destination) {
@@ -103,19 +110,19 @@ Tunnel tunnel(std::string_view source, std::string_view destination) {
 TEST(Suppression, ByEitherOuterAddress) {
   const SuppressionSet s =
       made(with({{"mirror", {}, {}, {}, {prefix("10.0.0.0/24"), prefix("fd00::/64")}}}));
-  EXPECT_EQ(s.match({}, stack({}), 0, tunnel("10.0.0.1", "192.0.2.1")), 0);
-  EXPECT_EQ(s.match({}, stack({}), 0, tunnel("192.0.2.1", "10.0.0.1")), 0);
-  EXPECT_EQ(s.match({}, stack({}), kNoEndpoint, tunnel("fd00::1", "2001:db8::1")), 0);
-  EXPECT_FALSE(s.match({}, stack({}), 0, tunnel("10.0.1.1", "192.0.2.1")));
-  EXPECT_FALSE(s.match({}, stack({}), 0, {}));
+  EXPECT_EQ(match(s, {}, stack({}), 0, tunnel("10.0.0.1", "192.0.2.1")), 0);
+  EXPECT_EQ(match(s, {}, stack({}), 0, tunnel("192.0.2.1", "10.0.0.1")), 0);
+  EXPECT_EQ(match(s, {}, stack({}), kNoEndpoint, tunnel("fd00::1", "2001:db8::1")), 0);
+  EXPECT_FALSE(match(s, {}, stack({}), 0, tunnel("10.0.1.1", "192.0.2.1")));
+  EXPECT_FALSE(match(s, {}, stack({}), 0, {}));
 }
 
 TEST(Suppression, OuterOfALinkLayerTunnelIsNowhere) {
   const SuppressionSet s = made(with({{"any", {}, {}, {}, {prefix("0.0.0.0/0"), prefix("::/0")}}}));
   Tunnel pppoe;
   pppoe.path = {{TunnelKind::pppoe}, 1};
-  EXPECT_FALSE(s.match({}, stack({}), 0, pppoe));
-  EXPECT_EQ(s.match({}, stack({}), 0, tunnel("10.0.1.1", "192.0.2.1")), 0);
+  EXPECT_FALSE(match(s, {}, stack({}), 0, pppoe));
+  EXPECT_EQ(match(s, {}, stack({}), 0, tunnel("10.0.1.1", "192.0.2.1")), 0);
 }
 
 TEST(Suppression, InnerAndOuterAreDifferentQuestions) {
@@ -124,23 +131,23 @@ TEST(Suppression, InnerAndOuterAreDifferentQuestions) {
                  {"both", {prefix("10.2.0.0/16")}, {}, {}, {prefix("10.0.0.0/24")}}}));
   const Tunnel inside = tunnel("10.0.0.1", "10.0.0.2");
   // Whatever the inner client's prefix covers, the outer one is not asked, and the other way round.
-  EXPECT_EQ(s.match(client({0}), stack({}), 0, inside), 0);
-  EXPECT_EQ(s.match(client({0}), stack({}), 0, {}), 0);
-  EXPECT_FALSE(s.match(client({}), stack({}), 0, tunnel("10.1.0.1", "10.1.0.2")));
-  EXPECT_EQ(s.match(client({1}), stack({}), 0, inside), 1);
-  EXPECT_FALSE(s.match(client({1}), stack({}), 0, tunnel("10.2.0.1", "10.2.0.2")));
-  EXPECT_FALSE(s.match(client({1}), stack({}), 0, {}));
-  EXPECT_FALSE(s.match(client({}), stack({}), 0, inside));
+  EXPECT_EQ(match(s, client({0}), stack({}), 0, inside), 0);
+  EXPECT_EQ(match(s, client({0}), stack({}), 0, {}), 0);
+  EXPECT_FALSE(match(s, client({}), stack({}), 0, tunnel("10.1.0.1", "10.1.0.2")));
+  EXPECT_EQ(match(s, client({1}), stack({}), 0, inside), 1);
+  EXPECT_FALSE(match(s, client({1}), stack({}), 0, tunnel("10.2.0.1", "10.2.0.2")));
+  EXPECT_FALSE(match(s, client({1}), stack({}), 0, {}));
+  EXPECT_FALSE(match(s, client({}), stack({}), 0, inside));
 }
 
 TEST(Suppression, AllKindsMustHold) {
   const SuppressionSet s =
       made(with({{"both", {prefix("10.0.0.0/8")}, {{20, 20}}, {"aws", "ecs"}}}));
-  EXPECT_EQ(s.match(client({0}), stack({20}), 0, {}), 0);
-  EXPECT_EQ(s.match(client({0}), stack({20}), 1, {}), 0);
-  EXPECT_FALSE(s.match(client({}), stack({20}), 0, {}));
-  EXPECT_FALSE(s.match(client({0}), stack({21}), 0, {}));
-  EXPECT_FALSE(s.match(client({0}), stack({20}), kNoEndpoint, {}));
+  EXPECT_EQ(match(s, client({0}), stack({20}), 0, {}), 0);
+  EXPECT_EQ(match(s, client({0}), stack({20}), 1, {}), 0);
+  EXPECT_FALSE(match(s, client({}), stack({20}), 0, {}));
+  EXPECT_FALSE(match(s, client({0}), stack({21}), 0, {}));
+  EXPECT_FALSE(match(s, client({0}), stack({20}), kNoEndpoint, {}));
 }
 
 TEST(Suppression, FirstInConfiguredOrderWins) {
@@ -150,9 +157,9 @@ TEST(Suppression, FirstInConfiguredOrderWins) {
   }
   many[70].vlans = {{5, 5}};
   const SuppressionSet s = made(with(std::move(many)));
-  EXPECT_EQ(s.match(client({199, 130, 70}), stack({5}), 0, {}), 70);
-  EXPECT_EQ(s.match(client({199, 130, 70}), stack({6}), 0, {}), 130);
-  EXPECT_EQ(s.match(client({199}), stack({6}), 0, {}), 199);
+  EXPECT_EQ(match(s, client({199, 130, 70}), stack({5}), 0, {}), 70);
+  EXPECT_EQ(match(s, client({199, 130, 70}), stack({6}), 0, {}), 130);
+  EXPECT_EQ(match(s, client({199}), stack({6}), 0, {}), 199);
   EXPECT_EQ(s.name(199), "s199");
   EXPECT_EQ(s.size(), 200u);
 }
@@ -164,10 +171,10 @@ TEST(Suppression, SharesIndicesWithTheClassifier) {
   const auto classifier = Classifier::create(o, -1);
   ASSERT_TRUE(classifier);
   const AddressClass& lab = (*classifier)->lookup(IpAddress::parse("10.1.2.3").value());
-  EXPECT_EQ(s.match(lab, stack({}), 0, {}), 0);
-  EXPECT_EQ(s.match(lab, stack({}), 1, {}), 1);
+  EXPECT_EQ(match(s, lab, stack({}), 0, {}), 0);
+  EXPECT_EQ(match(s, lab, stack({}), 1, {}), 1);
   const AddressClass& stranger = (*classifier)->lookup(IpAddress::parse("192.0.2.1").value());
-  EXPECT_FALSE(s.match(stranger, stack({}), 0, {}));
+  EXPECT_FALSE(match(s, stranger, stack({}), 0, {}));
 }
 
 TEST(Suppression, TellsWhatCanNeverMatch) {

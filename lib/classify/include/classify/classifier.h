@@ -2,8 +2,8 @@
 // hop is the id of a class that already stands for every covering prefix.
 //
 // Threads: immutable once created, so any number of workers look up in one Classifier. Create and
-// destroy on a thread known to EAL; EAL must run. A reload creates a new Classifier and drops the
-// old one after the last worker has left it.
+// destroy on a thread known to EAL; EAL must run. A reload that changes what an address maps to
+// creates a new Classifier and drops the old one after the last worker has left it.
 // Memory: DPDK heap on the socket asked for, about 64 MiB per address family in use;
 // estimate_memory_bytes() tells before EAL starts. Lookups allocate nothing and cannot fail.
 #pragma once
@@ -55,8 +55,19 @@ class Classifier {
   [[nodiscard]] const AddressClass& lookup(const IpAddress& address) const {
     return classes_[class_id(address)];
   }
+  // Whether class_id() is sure to be kNoClass, as nearly always: for the 4 or 16 bytes of an
+  // address on the wire. May be false for such, too.
+  [[nodiscard]] bool is_unlisted(AddressFamily family, const std::uint8_t* address) const {
+    const unsigned slot = (unsigned{address[0]} << 8) | address[1];
+    return family == AddressFamily::ipv4
+               ? default_v4_ == kNoClass && !may_be_listed(listed_v4_, slot)
+               : default_v6_ == kNoClass && !may_be_listed(listed_v6_, slot);
+  }
   // IPv4 addresses in host order → class ids. `ids` has at least as many elements.
   void lookup_v4(std::span<const std::uint32_t> addresses, std::span<ClassId> ids) const;
+
+  // Whether create() would make the same of these: then one Classifier serves both.
+  [[nodiscard]] bool is_made_of(const Options& options) const;
 
   [[nodiscard]] std::size_t class_count() const { return classes_.size(); }
   // DPDK heap and own memory together, bytes.
@@ -64,6 +75,7 @@ class Classifier {
 
  private:
   struct Tables;
+  struct Plan;
   // One bit per value of an address's first 16 bits.
   using Filter = std::array<std::uint64_t, 65536 / 64>;
 
@@ -81,6 +93,7 @@ class Classifier {
   ClassId default_v6_ = kNoClass;
   std::vector<AddressClass> classes_;
   std::unique_ptr<Tables> tables_;
+  std::unique_ptr<const Plan> plan_;  // without classes
   std::uint64_t memory_bytes_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <bitset>
 #include <cstdint>
+#include <span>
 
 #include "packet/view.h"
 
@@ -29,15 +30,17 @@ class VlanCensus {
     }
   };
 
-  void note(const packet::VlanStack& stack) {
-    if (stack.count == 0) {
+  void note(const packet::VlanStack& stack) { note(stack.count, stack.ids); }
+  // The first `count` of `ids`.
+  void note(unsigned count, std::span<const std::uint16_t> ids) {
+    if (count == 0) {
       if (!untagged_.load(std::memory_order_relaxed)) {
         untagged_.store(true, std::memory_order_relaxed);
       }
       return;
     }
-    for (unsigned i = 0; i < stack.count; ++i) {
-      note(stack.ids[i]);
+    for (unsigned i = 0; i < count; ++i) {
+      note(ids[i]);
     }
   }
 
