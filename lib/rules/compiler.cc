@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <utility>
+
+#include "rules/regex_literals.h"
 
 namespace imds::rules {
 namespace {
@@ -28,7 +31,13 @@ double candidate_cost(const Atom& atom) {
     case Atom::Kind::number:
       return kNumber;
     case Atom::Kind::present:
+    case Atom::Kind::reference:
       return kPresence;
+    case Atom::Kind::regex: {
+      const std::vector<std::string> needed =
+          required_literals(atom.regex_text, [](const std::string& literal) { return literal; });
+      return needed.empty() ? kNoLiteral : std::min(kNoLiteral, literals_cost(needed));
+    }
     case Atom::Kind::text:
       break;
   }
@@ -39,10 +48,25 @@ double candidate_cost(const Atom& atom) {
   return best;
 }
 
+// Bytes of a stream that a comparison may need together.
+std::size_t raw_span(const Atom& atom) {
+  constexpr std::size_t kLongestRegexMatch = 1024;
+  return atom.kind == Atom::Kind::regex
+             ? std::min(atom.regex->longest_match().value_or(kLongestRegexMatch),
+                        kLongestRegexMatch)
+             : atom.glob.span();
+}
+
+bool is_before(const HeaderColumn& a, const HeaderColumn& b) {
+  return std::pair(a.name.size(), std::string_view(a.name)) <
+         std::pair(b.name.size(), std::string_view(b.name));
+}
+
 }  // namespace
 
-Compiler::Compiler(const std::vector<sigma::Rule>& rules, const CompileOptions& options)
-    : rules_(rules), program_(std::make_unique<Program>()) {
+Compiler::Compiler(const std::vector<sigma::Rule>& rules, const CompileOptions& options,
+                   const std::vector<sigma::Filter>& filters)
+    : rules_(rules), filters_(filters), program_(std::make_unique<Program>()) {
   program_->options = options;
 }
 
@@ -50,9 +74,13 @@ Result<std::unique_ptr<const Program>> Compiler::compile() {
   if (Status status = read_rules(); !status) {
     return pass_on(status);
   }
+  if (Status status = read_filters(); !status) {
+    return pass_on(status);
+  }
   for (const Atom& atom : program_->atoms.all()) {
     head_keys_.push_back(head_key(atom, program_->options.min_literal_bytes));
-    raw_keys_.push_back(raw_key(atom, program_->options.min_literal_bytes));
+    raw_keys_.push_back(raw_keys(atom, program_->options.min_literal_bytes));
+    candidate_costs_.push_back(candidate_cost(atom));
   }
   for (std::size_t type = 0; type < event::kEventTypeCount; ++type) {
     plan_type(static_cast<EventType>(type));
@@ -73,6 +101,7 @@ Result<std::unique_ptr<const Program>> Compiler::compile() {
   if (Status status = build_scan(raw_literals_, program_->raw); !status) {
     return pass_on(status);
   }
+  program_->options.compilation = nullptr;
   program_->destinations.assign(destinations_.begin(), destinations_.end());
   program_->sources.assign(sources_.begin(), sources_.end());
   return std::unique_ptr<const Program>(std::move(program_));
@@ -86,20 +115,60 @@ Status Compiler::read_rules() {
   }
   std::size_t leaves = 0;
   for (const sigma::Rule& rule : rules_) {
-    Result<Expression> expression = build_expression(rule, program_->atoms);
-    if (!expression) {
-      return pass_on(expression);
+    Result<BuiltExpression> built = build_expression(rule, program_->atoms, StoryFields::assumed);
+    if (!built) {
+      return pass_on(built);
     }
-    for_each_leaf(*expression, [&](const Expression&) { ++leaves; });
+    for_each_leaf(built->expression, [&](const Expression&) { ++leaves; });
     if (leaves > kMaxLeaves) {
       return fail_at(
           ErrorKind::config, rule.where(),
           "more than " + std::to_string(kMaxLeaves) + " comparisons in all rules up to this one");
     }
-    expressions_.push_back(std::move(*expression));
+    expressions_.push_back(std::move(built->expression));
     add_info(rule);
+    if (built->compares_story) {
+      if (Status status = add_story_rule(expressions_.size() - 1); !status) {
+        return status;
+      }
+    }
   }
   program_->indexes.resize(rules_.size());
+  return {};
+}
+
+Status Compiler::read_filters() {
+  if (filters_.empty()) {
+    return {};
+  }
+  if (filters_.size() > kMaxRules) {
+    return fail_at(ErrorKind::config, filters_[kMaxRules].detection.where(),
+                   "more than " + std::to_string(kMaxRules) + " filters");
+  }
+  Filters& table = program_->filters;
+  std::vector<std::vector<std::uint16_t>> of_rule(rules_.size());
+  for (const sigma::Filter& filter : filters_) {
+    Result<BuiltExpression> built =
+        build_expression(filter.detection, program_->atoms, StoryFields::compared);
+    if (!built) {
+      return pass_on(built);
+    }
+    if (built->compares_story) {
+      return fail_at(ErrorKind::config, filter.detection.where(),
+                     "a filter cannot compare imds.stage or imds.timeline: it is judged before the "
+                     "story is known; write a 'not' into the rule instead");
+    }
+    filter_expressions_.push_back(std::move(built->expression));
+    for (const std::size_t rule : filter.rules) {
+      of_rule[rule].push_back(static_cast<std::uint16_t>(table.titles.size()));
+    }
+    table.titles.push_back(filter.detection.title);
+  }
+  table.of_rule_start.push_back(0);
+  for (const std::vector<std::uint16_t>& filters : of_rule) {
+    table.of_rule.insert(table.of_rule.end(), filters.begin(), filters.end());
+    table.of_rule_start.push_back(static_cast<std::uint32_t>(table.of_rule.size()));
+  }
   return {};
 }
 
@@ -111,6 +180,7 @@ void Compiler::add_info(const sigma::Rule& rule) {
   info.severity = sigma::severity(rule.level);
   info.tags = rule.tags;
   info.file = rule.file;
+  info.line = rule.position.line;
   program_->infos.push_back(std::move(info));
 }
 
@@ -119,12 +189,12 @@ void Compiler::add_info(const sigma::Rule& rule) {
 Cover Compiler::candidates(const Expression& expression, EventType type) const {
   const AtomTable& atoms = program_->atoms;
   if (type != EventType::raw_match) {
-    const AtomCost cost = [&](AtomId id) { return std::optional(candidate_cost(atoms[id])); };
+    const AtomCost cost = [&](AtomId id) { return std::optional(candidate_costs_[id]); };
     return cover(expression, atoms, type, cost, Alternatives::all_indexed);
   }
   const AtomCost cost = [&](AtomId id) {
-    const std::string& literal = raw_keys_[id];
-    return literal.empty() ? std::nullopt : std::optional(literal_cost(literal));
+    const std::vector<std::string>& literals = raw_keys_[id];
+    return literals.empty() ? std::nullopt : std::optional(literals_cost(literals));
   };
   Cover found = cover(expression, atoms, type, cost, Alternatives::some_indexed);
   if (found.kind == Cover::Kind::indexed && found.partial) {
@@ -184,16 +254,38 @@ void Compiler::plan_type(EventType type) {
 
 void Compiler::plan_fields(TypePlan& plan, EventType type,
                            const std::vector<std::uint16_t>& listeners) const {
-  std::set<FieldId> fields;
+  std::set<Column> columns;
+  std::set<AtomId> references;
+  const auto add = [&](const Expression& leaf) {
+    const Atom& atom = program_->atoms[leaf.atom];
+    if (outcome(atom, type) == Outcome::never) {
+      return;
+    }
+    if (atom.kind == Atom::Kind::reference) {
+      references.insert(leaf.atom);
+    } else {
+      columns.insert(atom.column);
+    }
+  };
   for (const std::uint16_t rule : listeners) {
-    for_each_leaf(expressions_[rule], [&](const Expression& leaf) {
-      const Atom& atom = program_->atoms[leaf.atom];
-      if (outcome(atom, type) != Outcome::never) {
-        fields.insert(atom.field);
-      }
-    });
+    for_each_leaf(expressions_[rule], add);
+    for (const std::uint16_t filter : program_->filters.of(rule)) {
+      for_each_leaf(filter_expressions_[filter], add);
+    }
   }
-  plan.fields.assign(fields.begin(), fields.end());
+  plan.references.assign(references.begin(), references.end());
+  for (const Column column : columns) {
+    const event::FieldRef field = program_->atoms.field(column);
+    if (field.id == FieldId::request_header) {
+      plan.request_headers.push_back({field.header, column});
+    } else if (field.id == FieldId::response_header) {
+      plan.response_headers.push_back({field.header, column});
+    } else {
+      plan.fields.push_back(field.id);
+    }
+  }
+  std::sort(plan.request_headers.begin(), plan.request_headers.end(), is_before);
+  std::sort(plan.response_headers.begin(), plan.response_headers.end(), is_before);
 }
 
 void Compiler::index_heads(std::size_t rule) {
@@ -219,7 +311,7 @@ void Compiler::index_heads(std::size_t rule) {
     const HeadKey& key = head_keys_[atom];
     switch (key.kind) {
       case HeadKey::Kind::literal:
-        literals.insert(key.literal);
+        literals.insert(key.literals.begin(), key.literals.end());
         break;
       case HeadKey::Kind::destination:
         destinations.insert(program_->atoms[atom].prefix);
@@ -247,12 +339,18 @@ void Compiler::index_raw(std::size_t rule) {
     return;
   }
   for (const AtomId atom : candidates(expressions_[rule], EventType::raw_match).atoms) {
-    raw_literals_.insert(raw_keys_[atom]);
+    raw_literals_.insert(raw_keys_[atom].begin(), raw_keys_[atom].end());
   }
   for_each_leaf(expressions_[rule], [&](const Expression& leaf) {
     const Atom& atom = program_->atoms[leaf.atom];
     if (compares_stream(atom)) {
-      program_->longest_raw_literal = std::max(program_->longest_raw_literal, atom.glob.span());
+      program_->longest_raw_literal = std::max(program_->longest_raw_literal, raw_span(atom));
+      const auto pair = atom.kind == Atom::Kind::text ? atom.glob.first_pair() : std::nullopt;
+      if (pair) {
+        program_->raw_starts.add((*pair)[0], (*pair)[1]);
+      } else {
+        program_->raw_starts.add_any();
+      }
     }
   });
 }
@@ -292,6 +390,9 @@ std::string Compiler::unindexed_reason(const Expression& expression) const {
         cover(part, program_->atoms, EventType::http_request, cost, Alternatives::all_indexed).kind;
     return kind == Cover::Kind::none || kind == Cover::Kind::always;
   };
+  if (expression.kind == Expression::Kind::constant) {
+    return "a negation of what only the story knows may hold for every request";
+  }
   if (expression.kind == Expression::Kind::leaf) {
     const Atom& atom = program_->atoms[expression.atom];
     const Outcome known = outcome(atom, EventType::http_request);
@@ -338,6 +439,12 @@ void Compiler::warn_of_absent_fields(const sigma::Rule& rule, std::size_t index)
 void Compiler::emit_steps() {
   for (const Expression& expression : expressions_) {
     program_->entry.push_back(emit(expression, kHit, kMiss));
+  }
+  for (const Expression& expression : filter_expressions_) {
+    program_->filters.entry.push_back(emit(expression, kHit, kMiss));
+  }
+  for (std::size_t i = 0; i < story_expressions_.size(); ++i) {
+    program_->story.rules[i].entry = emit(story_expressions_[i], kHit, kMiss);
   }
 }
 

@@ -11,18 +11,23 @@
 #include "expression.h"
 #include "index.h"
 #include "program.h"
+#include "sigma/correlation.h"
 #include "sigma/rule.h"
 
 namespace imds::rules {
 
 class Compiler {
  public:
-  Compiler(const std::vector<sigma::Rule>& rules, const CompileOptions& options);
+  // All of them must outlive the compiler.
+  Compiler(const std::vector<sigma::Rule>& rules, const CompileOptions& options,
+           const std::vector<sigma::Filter>& filters);
   [[nodiscard]] Result<std::unique_ptr<const Program>> compile();
 
  private:
   [[nodiscard]] Status read_rules();
+  [[nodiscard]] Status read_filters();
   void add_info(const sigma::Rule& rule);
+  [[nodiscard]] Status add_story_rule(std::size_t rule);
 
   // Which rules have to run for which atoms, and on which events a rule can hold at all.
   void plan_type(event::EventType type);
@@ -42,14 +47,19 @@ class Compiler {
 
   [[nodiscard]] Status build_field_tables();
   [[nodiscard]] Status build_text_field(TextField& field, const std::vector<AtomId>& atoms);
+  [[nodiscard]] Status build_regexes(TextField& field);
   void build_address_field(AddressField& field, const std::vector<AtomId>& atoms);
   [[nodiscard]] Status build_scan(const std::set<std::string>& literals, match::Database& out);
 
   const std::vector<sigma::Rule>& rules_;
+  const std::vector<sigma::Filter>& filters_;
   std::unique_ptr<Program> program_;
-  std::vector<Expression> expressions_;  // per rule
-  std::vector<HeadKey> head_keys_;       // per atom
-  std::vector<std::string> raw_keys_;    // per atom
+  std::vector<Expression> expressions_;             // per rule, what the story knows assumed
+  std::vector<Expression> story_expressions_;       // per rule of the program's `story`
+  std::vector<Expression> filter_expressions_;      // per filter
+  std::vector<HeadKey> head_keys_;                  // per atom
+  std::vector<std::vector<std::string>> raw_keys_;  // per atom
+  std::vector<double> candidate_costs_;             // per atom
   std::set<std::string> head_literals_;
   std::set<std::string> raw_literals_;
   std::set<IpPrefix> destinations_;

@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
+#include "field_values.h"
 #include "program.h"
+#include "reference.h"
 
 namespace imds::rules {
 namespace {
@@ -26,52 +31,54 @@ void set(std::vector<std::uint64_t>& words, std::size_t bit) {
   words[bit / kWordBits] |= std::uint64_t{1} << (bit % kWordBits);
 }
 
-bool compare(std::int64_t value, sigma::Operation comparison, std::int64_t with) {
-  switch (comparison) {
-    case sigma::Operation::less:
-      return value < with;
-    case sigma::Operation::less_or_equal:
-      return value <= with;
-    case sigma::Operation::greater:
-      return value > with;
-    case sigma::Operation::greater_or_equal:
-      return value >= with;
-    default:
-      return value == with;
+// The same for all values of a field, those of a single header among them.
+template <typename Visit>
+bool any_text(const event::Event& event, const event::FieldRef& field, const Visit& visit) {
+  if (!event::is_single_header(field.id)) {
+    event::FieldScratch backing;
+    return any_text(event::value_of(event, field.id, backing), visit);
   }
-}
-
-IpAddress masked(IpAddress address, std::size_t length) {
-  for (std::size_t i = length / 8; i < address.size(); ++i) {
-    const std::size_t kept = i == length / 8 ? length % 8 : 0;
-    address.bytes[i] = static_cast<std::uint8_t>(address.bytes[i] & (0xff00u >> kept));
-  }
-  return address;
+  bool found = false;
+  const std::string_view headers =
+      field.id == FieldId::request_header ? event.http.headers : event.response.headers;
+  event::for_each_header(headers, [&](std::string_view name, std::string_view value) {
+    found = found || (iequals(name, field.header) && visit(value));
+  });
+  return found;
 }
 
 }  // namespace
 
 struct Evaluator::State {
-  explicit State(std::shared_ptr<const RuleSet> set) : rules(std::move(set)) {}
-
+  void begin_counting(const State* former);
   void compare_field(const event::Event& event, FieldId field);
+  void compare_headers(std::string_view headers, const std::vector<HeaderColumn>& compared);
+  void compare_references(const event::Event& event, const std::vector<AtomId>& references);
+  void compare_value(Column column, const FieldValue& value, bool contains_only);
   void compare_reading(const TextField& field, std::string_view text, bool contains_only);
+  void compare_regexes(const TextField& field, std::string_view text);
+  void compare_parsed(const ColumnTables& tables, std::string_view text);
   void compare_number(const std::vector<AtomId>& atoms, const FieldValue& value);
   void compare_address(const AddressField& field, const IpAddress& address);
   void choose_rules(const TypePlan& plan);
-  [[nodiscard]] bool holds(std::size_t rule) const;
+  [[nodiscard]] bool holds(std::uint32_t entry) const;
+  [[nodiscard]] std::uint64_t compared(const StoryRule& rule) const;
+  [[nodiscard]] bool withhold(std::size_t rule);
   [[nodiscard]] bool finds_any(const match::Database& database, ByteSpan bytes);
   void count_scan(std::size_t bytes) {
-    counters.scans.add();
-    counters.bytes_scanned.add(bytes);
+    counters->scans.add();
+    counters->bytes_scanned.add(bytes);
   }
   [[nodiscard]] const Program& program() const { return rules->program(); }
 
   std::shared_ptr<const RuleSet> rules;
   match::Scratch scratch;
+  std::optional<match::RegexScratch> regex_scratch;  // if some regular expression needs it
+  Comparer comparer;
   std::vector<std::uint64_t> atoms;   // a bit per atom: it holds for the event
   std::vector<std::uint64_t> chosen;  // a bit per rule: its condition has to be run
-  EvaluatorCounters counters;
+  std::shared_ptr<EvaluatorCounters> counters;
+  std::vector<std::shared_ptr<Counter>> withheld;  // per filter
 };
 
 Evaluator::Evaluator(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -79,18 +86,46 @@ Evaluator::Evaluator(Evaluator&&) noexcept = default;
 Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
 Evaluator::~Evaluator() = default;
 
-Result<Evaluator> Evaluator::create(std::shared_ptr<const RuleSet> rules) {
-  auto state = std::make_unique<State>(std::move(rules));
+// Filters have no id: those of one title go on in the order they stand in.
+void Evaluator::State::begin_counting(const State* former) {
+  counters = former != nullptr ? former->counters : std::make_shared<EvaluatorCounters>();
+  std::multimap<std::string_view, std::shared_ptr<Counter>> known;
+  for (std::size_t i = 0; former != nullptr && i < former->withheld.size(); ++i) {
+    known.emplace(former->program().filters.titles[i], former->withheld[i]);
+  }
+  for (const std::string& title : program().filters.titles) {
+    if (const auto found = known.lower_bound(title);
+        found != known.end() && found->first == title) {
+      withheld.push_back(std::move(found->second));
+      known.erase(found);
+    } else {
+      withheld.push_back(std::make_shared<Counter>());
+    }
+  }
+}
+
+Result<Evaluator> Evaluator::create(std::shared_ptr<const RuleSet> rules, const Evaluator* former) {
+  auto state = std::make_unique<State>();
+  state->rules = std::move(rules);
+  state->begin_counting(former != nullptr ? former->state_.get() : nullptr);
   const Program& program = state->program();
   std::vector<const match::Database*> databases{&program.head, &program.raw};
-  for (const TextField& field : program.text) {
-    databases.push_back(&field.anchors);
+  for (const ColumnTables& column : program.columns) {
+    databases.push_back(&column.text.anchors);
+    databases.push_back(&column.text.regexes);
   }
   Result<match::Scratch> scratch = match::Scratch::create(databases);
   if (!scratch) {
     return pass_on(scratch);
   }
   state->scratch = std::move(*scratch);
+  if (program.confirms_regexes) {
+    Result<match::RegexScratch> memory = match::RegexScratch::create();
+    if (!memory) {
+      return pass_on(memory);
+    }
+    state->regex_scratch.emplace(std::move(*memory));
+  }
   state->atoms.resize(words_for(program.atoms.size()));
   state->chosen.resize(words_for(program.infos.size()));
   return Evaluator(std::move(state));
@@ -112,7 +147,7 @@ bool Evaluator::State::finds_any(const match::Database& database, ByteSpan bytes
 bool Evaluator::prefilter(ByteSpan raw_head) {
   const bool found = state_->finds_any(state_->program().head, raw_head);
   if (found) {
-    state_->counters.heads_passed.add();
+    state_->counters->heads_passed.add();
   }
   return found;
 }
@@ -151,7 +186,7 @@ void Evaluator::State::compare_number(const std::vector<AtomId>& ids, const Fiel
     const Atom& atom = program().atoms[id];
     bool any = false;
     if (value.number_count == 0) {
-      any = compare(value.number, atom.comparison, atom.number);
+      any = compare(sigma::part_of(value.number, atom.part), atom.comparison, atom.number);
     }
     for (std::size_t i = 0; i < value.number_count; ++i) {
       any = any || compare(value.numbers[i], atom.comparison, atom.number);
@@ -177,37 +212,124 @@ void Evaluator::State::compare_address(const AddressField& field, const IpAddres
   }
 }
 
+void Evaluator::State::compare_regexes(const TextField& field, std::string_view text) {
+  const AtomTable& table = program().atoms;
+  if (text.empty()) {  // which no scan reports
+    for (const AtomId id : field.regex) {
+      if (table[id].regex->matches_empty()) {
+        set(atoms, id);
+      }
+    }
+    return;
+  }
+  count_scan(text.size());
+  const ByteSpan bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  match::scan(field.regexes, scratch, bytes, [&](std::uint32_t which, std::uint64_t) {
+    const AtomId id = field.regex[which];
+    const match::Regex& regex = *table[id].regex;
+    if (test(atoms, id)) {
+      return true;
+    }
+    auto verdict = match::Regex::Verdict::yes;
+    if (regex.needs_confirmation()) {
+      verdict = regex.find(text, *regex_scratch);
+    }
+    if (verdict == match::Regex::Verdict::yes) {
+      set(atoms, id);
+    } else if (verdict == match::Regex::Verdict::gave_up) {
+      counters->regexes_given_up.add();
+    }
+    return true;
+  });
+}
+
+// A text as the number or address that it may be.
+void Evaluator::State::compare_parsed(const ColumnTables& tables, std::string_view text) {
+  if (!tables.numbers.empty()) {
+    if (const auto number = number_in(text)) {
+      FieldValue value;
+      value.number = *number;
+      compare_number(tables.numbers, value);
+    }
+  }
+  if (!tables.addresses.groups.empty()) {
+    if (const auto address = address_in(text)) {
+      compare_address(tables.addresses, *address);
+    }
+  }
+}
+
+void Evaluator::State::compare_value(Column column, const FieldValue& value, bool contains_only) {
+  const ColumnTables& tables = program().columns[column];
+  for (const AtomId id : tables.presence) {
+    set(atoms, id);
+  }
+  if (value.kind == FieldValue::Kind::number) {
+    compare_number(tables.numbers, value);
+  } else if (value.kind == FieldValue::Kind::address) {
+    compare_address(tables.addresses, value.address);
+  }
+  const bool is_text = value.kind == FieldValue::Kind::text;
+  if (tables.text.empty() && !is_text) {
+    return;
+  }
+  any_text(value, [&](std::string_view text) {
+    compare_reading(tables.text, text, contains_only);
+    if (!tables.text.regex.empty() && !contains_only) {
+      compare_regexes(tables.text, text);
+    }
+    if (is_text) {
+      compare_parsed(tables, text);
+    }
+    return false;
+  });
+}
+
 void Evaluator::State::compare_field(const event::Event& event, FieldId field) {
   event::FieldScratch backing;
   const FieldValue value = event::value_of(event, field, backing);
   if (value.kind == FieldValue::Kind::absent) {
     return;
   }
-  const auto index = static_cast<std::size_t>(field);
-  for (const AtomId id : program().presence[index]) {
-    set(atoms, id);
+  const bool contains_only = event.type == EventType::raw_match &&
+                             (field == FieldId::url || field == FieldId::request_headers);
+  compare_value(static_cast<Column>(field), value, contains_only);
+}
+
+void Evaluator::State::compare_headers(std::string_view headers,
+                                       const std::vector<HeaderColumn>& compared) {
+  if (compared.empty()) {
+    return;
   }
-  switch (value.kind) {
-    case FieldValue::Kind::text: {
-      const TextField& table = program().text[index];
-      if (table.empty()) {
-        return;
+  event::for_each_header(headers, [&](std::string_view name, std::string_view value) {
+    auto candidate = std::lower_bound(
+        compared.begin(), compared.end(), name.size(),
+        [](const HeaderColumn& column, std::size_t size) { return column.name.size() < size; });
+    for (; candidate != compared.end() && candidate->name.size() == name.size(); ++candidate) {
+      if (iequals(candidate->name, name)) {
+        FieldValue text;
+        text.kind = FieldValue::Kind::text;
+        text.text = {value, value};
+        compare_value(candidate->column, text, false);
       }
-      const bool contains_only = event.type == EventType::raw_match &&
-                                 (field == FieldId::url || field == FieldId::request_headers);
-      const auto& [raw, normalised] = value.text;
-      compare_reading(table, raw, contains_only);
-      if (normalised.data() != raw.data() || normalised.size() != raw.size()) {
-        compare_reading(table, normalised, contains_only);
-      }
-      return;
     }
-    case FieldValue::Kind::number:
-      return compare_number(program().numbers[index], value);
-    case FieldValue::Kind::address:
-      return compare_address(program().addresses[index], value.address);
-    case FieldValue::Kind::absent:
-      return;
+  });
+}
+
+void Evaluator::State::compare_references(const event::Event& event,
+                                          const std::vector<AtomId>& references) {
+  for (const AtomId id : references) {
+    const Atom& atom = program().atoms[id];
+    const event::FieldRef& field = program().atoms.field(atom.column);
+    const event::FieldRef& other = program().atoms.field(atom.other);
+    const bool holds = any_text(event, field, [&](std::string_view text) {
+      return any_text(event, other, [&](std::string_view with) {
+        return comparer.compare(text, atom.comparison, with, atom.cased);
+      });
+    });
+    if (holds) {
+      set(atoms, id);
+    }
   }
 }
 
@@ -229,9 +351,9 @@ void Evaluator::State::choose_rules(const TypePlan& plan) {
   }
 }
 
-bool Evaluator::State::holds(std::size_t rule) const {
+bool Evaluator::State::holds(std::uint32_t entry) const {
   const Program& compiled = program();
-  std::uint32_t at = compiled.entry[rule];
+  std::uint32_t at = entry;
   while (at < kMiss) {
     const Step& step = compiled.steps[at];
     at = test(atoms, step.atom) ? step.if_true : step.if_false;
@@ -239,11 +361,24 @@ bool Evaluator::State::holds(std::size_t rule) const {
   return at == kHit;
 }
 
+// Whether some filter of the rule holds; the first one counts it.
+bool Evaluator::State::withhold(std::size_t rule) {
+  const Filters& filters = program().filters;
+  for (const std::uint16_t filter : filters.of(rule)) {
+    if (holds(filters.entry[filter])) {
+      withheld[filter]->add();
+      return true;
+    }
+  }
+  return false;
+}
+
 void Evaluator::evaluate(const event::Event& event, RuleHits& hits) {
   State& state = *state_;
   hits.count = 0;
+  hits.any_compared = false;
   hits.overflow = 0;
-  state.counters.events.add();
+  state.counters->events.add();
   const TypePlan& plan = state.program().plans[static_cast<std::size_t>(event.type)];
   if (!plan.listens) {
     return;
@@ -252,20 +387,60 @@ void Evaluator::evaluate(const event::Event& event, RuleHits& hits) {
   for (const FieldId field : plan.fields) {
     state.compare_field(event, field);
   }
+  state.compare_headers(event.http.headers, plan.request_headers);
+  state.compare_headers(event.response.headers, plan.response_headers);
+  state.compare_references(event, plan.references);
   state.choose_rules(plan);
   for (std::size_t word = 0; word < state.chosen.size(); ++word) {
     for (std::uint64_t bits = state.chosen[word]; bits != 0; bits &= bits - 1) {
       const std::size_t rule = word * kWordBits + static_cast<std::size_t>(std::countr_zero(bits));
-      if (!state.holds(rule)) {
+      if (!state.holds(state.program().entry[rule]) || state.withhold(rule)) {
         continue;
       }
       if (hits.count == hits.rules.size()) {
         ++hits.overflow;
         continue;
       }
+      if (const StoryRule* story = state.program().story.of(rule)) {
+        hits.compared[hits.count] = state.compared(*story);
+        hits.any_compared = true;
+      }
       hits.rules[hits.count++] = static_cast<std::uint16_t>(rule);
     }
   }
+}
+
+std::uint64_t Evaluator::State::compared(const StoryRule& rule) const {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < rule.compared.size(); ++i) {
+    bits |= std::uint64_t{test(atoms, rule.compared[i]) ? 1u : 0u} << i;
+  }
+  return bits;
+}
+
+void Evaluator::begin_story(std::string_view stage, std::string_view timeline) {
+  State& state = *state_;
+  event::Event told;
+  told.stage = stage;
+  told.timeline = timeline;
+  std::fill(state.atoms.begin(), state.atoms.end(), 0);
+  state.compare_field(told, FieldId::imds_stage);
+  state.compare_field(told, FieldId::imds_timeline);
+}
+
+// Rules that share a comparison were told the same of it.
+bool Evaluator::holds_in_story(std::uint16_t rule, std::uint64_t compared) {
+  State& state = *state_;
+  const StoryRule* story = state.program().story.of(rule);
+  if (story == nullptr) {
+    return true;
+  }
+  for (std::size_t i = 0; i < story->compared.size(); ++i) {
+    if (((compared >> i) & 1) != 0) {
+      set(state.atoms, story->compared[i]);
+    }
+  }
+  return state.holds(story->entry);
 }
 
 const RuleSet& Evaluator::rules() const {
@@ -273,7 +448,11 @@ const RuleSet& Evaluator::rules() const {
 }
 
 const EvaluatorCounters& Evaluator::counters() const {
-  return state_->counters;
+  return *state_->counters;
+}
+
+std::uint64_t Evaluator::withheld(std::size_t filter) const {
+  return state_->withheld[filter]->get();
 }
 
 }  // namespace imds::rules

@@ -16,9 +16,10 @@ constexpr std::array kKeywordFields{FieldId::url, FieldId::request_headers,
 
 class Builder {
  public:
-  Builder(const sigma::Rule& rule, AtomTable& atoms) : rule_(rule), atoms_(atoms) {}
+  Builder(const sigma::Rule& rule, AtomTable& atoms, StoryFields story_fields)
+      : rule_(rule), atoms_(atoms), story_fields_(story_fields) {}
 
-  Result<Expression> build() {
+  Result<BuiltExpression> build() {
     Expression root = group(false);
     for (const sigma::Condition& condition : rule_.conditions) {
       add(root, build(condition, false));
@@ -26,7 +27,7 @@ class Builder {
         return tl::unexpected<Error>(std::move(*error_));
       }
     }
-    return root;
+    return BuiltExpression{std::move(root), compares_story_};
   }
 
  private:
@@ -115,25 +116,78 @@ class Builder {
       if (error_) {
         break;
       }
-      add(out, match.field ? compare(match, *match.field, match.operation, value, negated)
-                           : keyword(match, value, negated));
+      Expression any = group(negated);
+      add(any, build(match, value, negated));
+      for (const sigma::Value& other : value.others) {
+        add(any, build(match, other, negated));
+      }
+      add(out, std::move(any));
     }
     return out;
   }
 
-  Expression keyword(const sigma::FieldMatch& match, const sigma::Value& value, bool negated) {
-    if (value.kind != sigma::Value::Kind::pattern) {
+  Expression build(const sigma::FieldMatch& match, const sigma::Value& value, bool negated) {
+    if (match.field) {
+      Expression one =
+          compare(match, {*match.field, match.header}, match.operation, value, negated);
+      const bool has_text =
+          value.kind != sigma::Value::Kind::null && value.kind != sigma::Value::Kind::boolean;
+      if (!match.also || !has_text) {
+        return one;
+      }
+      Expression either = group(negated);
+      add(either, std::move(one));
+      add(either, compare(match, {*match.also, {}}, match.operation, value, negated));
+      return either;
+    }
+    if (value.kind != sigma::Value::Kind::pattern && value.kind != sigma::Value::Kind::regex) {
       return constant(negated);
     }
     Expression out = group(negated);
     for (const FieldId field : kKeywordFields) {
-      add(out, compare(match, field, sigma::Operation::contains, value, negated));
+      add(out, compare(match, {field, {}}, sigma::Operation::contains, value, negated));
     }
     return out;
   }
 
-  Expression compare(const sigma::FieldMatch& match, FieldId field, sigma::Operation operation,
-                     const sigma::Value& value, bool negated) {
+  // Absent where the event is of no story (event::has_story), and then a comparison is false.
+  Expression assume(sigma::Position position, bool negated) {
+    if (negated) {
+      return constant(true);
+    }
+    Expression out = group(false);
+    add(out, leaf(atoms_.present({FieldId::imds_endpoint, {}}), false, position));
+    for (const event::EventType type : event::kAlwaysOfStory) {
+      const sigma::Pattern name{
+          {{sigma::PatternToken::Kind::literal, std::string(event::name(type))}}};
+      const AtomId is_it =
+          atoms_.text({FieldId::imds_event, {}}, sigma::Operation::equals, false, name);
+      add(out, leaf(is_it, false, position));
+    }
+    return out;
+  }
+
+  // Whether the comparison is of what only the story knows.
+  bool is_of_story(const event::FieldRef& field, const sigma::Value& value) {
+    if (value.kind == sigma::Value::Kind::field &&
+        (event::is_of_story(field.id) || event::is_of_story(value.other.id))) {
+      set_error(value.position,
+                "imds.stage and imds.timeline cannot be compared with another "
+                "field; expected a text");
+    }
+    return event::is_of_story(field.id);
+  }
+
+  Expression compare(const sigma::FieldMatch& match, const event::FieldRef& field,
+                     sigma::Operation operation, const sigma::Value& value, bool negated) {
+    if (is_of_story(field, value)) {
+      compares_story_ = true;
+      if (story_fields_ == StoryFields::assumed) {
+        const bool wants_absence = value.kind == sigma::Value::Kind::null ||
+                                   (value.kind == sigma::Value::Kind::boolean && !value.boolean);
+        return assume(value.position, negated != wants_absence);
+      }
+    }
     if (atoms_.size() >= kMaxAtoms) {
       set_error(value.position, "more than " + std::to_string(kMaxAtoms) +
                                     " different comparisons in all rules together");
@@ -144,14 +198,30 @@ class Builder {
       case sigma::Value::Kind::boolean:
         return leaf(atoms_.present(field), negated == value.boolean, value.position);
       case sigma::Value::Kind::number:
-        return leaf(atoms_.number(field, operation, value.number), negated, value.position);
+        return leaf(atoms_.number(field, operation, match.time_part, value.number), negated,
+                    value.position);
       case sigma::Value::Kind::prefix:
         return leaf(atoms_.prefix(field, value.prefix), negated, value.position);
+      case sigma::Value::Kind::regex:
+        return compare_regex(match, field, value, negated);
+      case sigma::Value::Kind::field:
+        return leaf(atoms_.reference(field, operation, match.cased, value.other), negated,
+                    value.position);
       case sigma::Value::Kind::pattern:
         break;
     }
     check_size(value);
     return leaf(atoms_.text(field, operation, match.cased, value.pattern), negated, value.position);
+  }
+
+  Expression compare_regex(const sigma::FieldMatch& match, const event::FieldRef& field,
+                           const sigma::Value& value, bool negated) {
+    const auto atom = atoms_.regex(field, value, match.regex_options);
+    if (!atom) {
+      set_error(value.position, atom.error().message);
+      return constant(negated);
+    }
+    return leaf(*atom, negated, value.position);
   }
 
   void check_size(const sigma::Value& value) {
@@ -167,6 +237,8 @@ class Builder {
 
   const sigma::Rule& rule_;
   AtomTable& atoms_;
+  StoryFields story_fields_;
+  bool compares_story_ = false;
   std::size_t leaves_ = 0;
   std::optional<Error> error_;
 };
@@ -258,8 +330,9 @@ Cover cover_any(const Expression& expression, const AtomTable& atoms, event::Eve
 
 }  // namespace
 
-Result<Expression> build_expression(const sigma::Rule& rule, AtomTable& atoms) {
-  return Builder(rule, atoms).build();
+Result<BuiltExpression> build_expression(const sigma::Rule& rule, AtomTable& atoms,
+                                         StoryFields story_fields) {
+  return Builder(rule, atoms, story_fields).build();
 }
 
 Cover cover(const Expression& expression, const AtomTable& atoms, event::EventType type,

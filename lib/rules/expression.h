@@ -26,8 +26,24 @@ struct Expression {
 // Leaves of one rule's expression: a bound on memory, far above any rule written by a person.
 inline constexpr std::size_t kMaxLeavesPerRule = 200'000;
 
-// Errors carry the position in the rule: a string value or a rule over its limit.
-[[nodiscard]] Result<Expression> build_expression(const sigma::Rule& rule, AtomTable& atoms);
+// Comparisons of fields that only the story knows (event::is_of_story).
+enum class StoryFields : std::uint8_t {
+  assumed,   // each taken to come out as the rule wants it, as far as the event can have the field
+  compared,  // as any other
+};
+
+struct BuiltExpression {
+  Expression expression;
+  bool compares_story = false;  // some comparison is of such a field
+};
+
+// Errors carry the position in the rule: a string value or a rule over its limit, or a field of the
+// story compared with another field.
+//
+// With StoryFields::assumed the expression holds wherever the rule could, whatever the story says:
+// negations stand at the leaves, so that taking leaves for true never makes it hold less often.
+[[nodiscard]] Result<BuiltExpression> build_expression(const sigma::Rule& rule, AtomTable& atoms,
+                                                       StoryFields story_fields);
 
 // A necessary set: if the expression holds, so does one of `atoms` at least.
 struct Cover {

@@ -95,6 +95,15 @@ bool Glob::is_plain_contains() const {
          literals_.front().size() == segments_.front().size();
 }
 
+std::optional<std::array<std::uint8_t, 2>> Glob::first_pair() const {
+  if (segments_.empty() || segments_.front().size() < 2 || segments_.front()[0] == kAnyOne ||
+      segments_.front()[1] == kAnyOne) {
+    return std::nullopt;
+  }
+  return std::array<std::uint8_t, 2>{static_cast<std::uint8_t>(segments_.front()[0]),
+                                     static_cast<std::uint8_t>(segments_.front()[1])};
+}
+
 std::size_t Glob::span() const {
   constexpr std::size_t kLongestCharacter = 4;
   std::size_t bytes = 0;
@@ -106,6 +115,10 @@ std::size_t Glob::span() const {
   return bytes;
 }
 
+bool Glob::is(char c, std::uint16_t want) const {
+  return static_cast<unsigned char>(cased_ ? c : ascii_lower(c)) == want;
+}
+
 std::size_t Glob::match_at(const Segment& segment, std::string_view text, std::size_t at) const {
   for (const std::uint16_t want : segment) {
     if (at >= text.size()) {
@@ -115,8 +128,7 @@ std::size_t Glob::match_at(const Segment& segment, std::string_view text, std::s
       at += character_size(text, at);
       continue;
     }
-    const char c = cased_ ? text[at] : ascii_lower(text[at]);
-    if (static_cast<unsigned char>(c) != want) {
+    if (!is(text[at], want)) {
       return kNone;
     }
     ++at;
@@ -127,21 +139,33 @@ std::size_t Glob::match_at(const Segment& segment, std::string_view text, std::s
 // Leftmost place at or after `from`, which is the start of a character; the end of the match.
 // Characters never overlap, so leftmost also leaves the most for what follows.
 std::size_t Glob::find(const Segment& segment, std::string_view text, std::size_t from) const {
+  const std::uint16_t first = segment.front();
+  const bool is_letter = first >= 'a' && first <= 'z';
+  const bool one_byte = first != kAnyOne && (cased_ || !is_letter);
   while (from < text.size()) {
+    from = one_byte ? text.find(static_cast<char>(first), from) : from;
+    if (from == std::string_view::npos) {
+      return kNone;
+    }
     const std::size_t end = match_at(segment, text, from);
     if (end != kNone) {
       return end;
     }
-    from += segment.front() == kAnyOne ? character_size(text, from) : 1;
+    from += first == kAnyOne ? character_size(text, from) : 1;
   }
   return kNone;
 }
 
 bool Glob::ends_with(const Segment& segment, std::string_view text, std::size_t from) const {
-  const bool fixed = std::find(segment.begin(), segment.end(), kAnyOne) == segment.end();
-  if (fixed) {
-    return text.size() - from >= segment.size() &&
-           match_at(segment, text, text.size() - segment.size()) == text.size();
+  const auto tail = std::find(segment.rbegin(), segment.rend(), kAnyOne).base();
+  const auto fixed = static_cast<std::size_t>(segment.end() - tail);
+  const auto agree = [this](std::uint16_t want, char c) { return is(c, want); };
+  if (text.size() - from < fixed ||
+      !std::equal(tail, segment.end(), text.substr(text.size() - fixed).begin(), agree)) {
+    return false;
+  }
+  if (fixed == segment.size()) {
+    return true;
   }
   while (from < text.size()) {
     if (match_at(segment, text, from) == text.size()) {

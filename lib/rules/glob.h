@@ -3,8 +3,10 @@
 // else a single byte, so that any bytes from the wire can be compared. Case is ASCII's.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +34,10 @@ class Glob {
   // Most bytes that what is between the wildcards `*` can take up, all together.
   [[nodiscard]] std::size_t span() const;
 
+  // The first two bytes between the wildcards `*`, lower case unless cased(); none if they may be
+  // any.
+  [[nodiscard]] std::optional<std::array<std::uint8_t, 2>> first_pair() const;
+
   // The runs of bytes between wildcards, each of which every matching text contains; lower case
   // unless cased().
   [[nodiscard]] const std::vector<std::string>& literals() const { return literals_; }
@@ -45,6 +51,7 @@ class Glob {
   void add_literal(std::string_view text);
   void add_any_one();
   void add_any_many();
+  [[nodiscard]] bool is(char c, std::uint16_t want) const;
   [[nodiscard]] std::size_t match_at(const Segment& segment, std::string_view text,
                                      std::size_t at) const;
   [[nodiscard]] std::size_t find(const Segment& segment, std::string_view text,

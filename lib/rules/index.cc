@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "rules/regex_literals.h"
 
 namespace imds::rules {
 namespace {
@@ -73,6 +74,8 @@ bool stands_in_head(FieldId field) {
     case FieldId::user_agent:
     case FieldId::request_headers:
     case FieldId::http_host:
+    case FieldId::url_extension:
+    case FieldId::request_header:
       return true;
     // Not the version: that of HTTP/0.9 stands nowhere.
     default:
@@ -86,24 +89,48 @@ std::string clip(std::string_view literal) {
   return out;
 }
 
-// Cheapest of the literals a text atom needs in the raw head; empty if none is long enough.
-std::string best_head_literal(const Atom& atom, std::size_t min_literal_bytes) {
+// The cheapest piece of a run that stands contiguous in the raw head; empty if none is long enough.
+std::string head_piece(FieldId field, std::string_view run, std::size_t min_literal_bytes) {
+  const bool all_headers = field == FieldId::request_headers;
+  const std::vector<std::string_view> pieces =
+      all_headers ? header_pieces(run) : std::vector<std::string_view>{run};
   std::string best;
-  for (const std::string& run : atom.glob.literals()) {
-    const std::vector<std::string_view> pieces = atom.field == FieldId::request_headers
-                                                     ? header_pieces(run)
-                                                     : std::vector<std::string_view>{run};
-    for (const std::string_view piece : pieces) {
-      if (piece.size() < min_literal_bytes) {
-        continue;
-      }
-      std::string literal = clip(piece);
-      if (best.empty() || literal_cost(literal) < literal_cost(best)) {
-        best = std::move(literal);
-      }
+  for (const std::string_view piece : pieces) {
+    if (piece.empty() || piece.size() < min_literal_bytes) {
+      continue;
+    }
+    std::string literal = clip(piece);
+    if (best.empty() || literal_cost(literal) < literal_cost(best)) {
+      best = std::move(literal);
     }
   }
   return best;
+}
+
+// The cheapest literals of which a comparison needs one, by what each run of bytes can be found as.
+std::vector<std::string> needed_literals(const Atom& atom, const KeyOf& key_of) {
+  if (atom.kind == Atom::Kind::regex) {
+    return required_literals(atom.regex_text, key_of);
+  }
+  std::vector<std::string> best;
+  if (atom.kind != Atom::Kind::text) {
+    return best;
+  }
+  for (const std::string& run : atom.glob.literals()) {
+    std::string literal = key_of(run);
+    if (!literal.empty() && (best.empty() || literal_cost(literal) < literals_cost(best))) {
+      best = {std::move(literal)};
+    }
+  }
+  return best;
+}
+
+HeadKey by_literals(std::vector<std::string> literals) {
+  HeadKey key;
+  key.kind = HeadKey::Kind::literal;
+  key.cost = literals_cost(literals);
+  key.literals = std::move(literals);
+  return key;
 }
 
 HeadKey text_key(const Atom& atom, std::size_t min_literal_bytes) {
@@ -112,15 +139,24 @@ HeadKey text_key(const Atom& atom, std::size_t min_literal_bytes) {
     key.why_not = "does not stand in the raw head";
     return key;
   }
-  key.literal = best_head_literal(atom, min_literal_bytes);
-  if (key.literal.empty()) {
+  std::vector<std::string> literals = needed_literals(
+      atom, [&](const std::string& run) { return head_piece(atom.field, run, min_literal_bytes); });
+  if (literals.empty()) {
     key.why_not = "has no run of at least " + std::to_string(min_literal_bytes) +
                   " bytes that must stand in the raw head";
     return key;
   }
-  key.kind = HeadKey::Kind::literal;
-  key.cost = literal_cost(key.literal);
-  return key;
+  return by_literals(std::move(literals));
+}
+
+// Whatever is asked of a header's value, its name must be there.
+HeadKey header_key(const Atom& atom, std::size_t min_literal_bytes) {
+  HeadKey key = text_key(atom, min_literal_bytes);
+  if (atom.header.size() < min_literal_bytes) {
+    return key;
+  }
+  HeadKey by_name = by_literals({clip(atom.header)});
+  return key.kind == HeadKey::Kind::none || by_name.cost < key.cost ? by_name : key;
 }
 
 double prefix_cost(const IpPrefix& prefix) {
@@ -140,8 +176,19 @@ double literal_cost(const std::string& literal) {
   return static_cast<double>(kMaxIndexLiteralBytes) / static_cast<double>(literal.size());
 }
 
+double literals_cost(const std::vector<std::string>& literals) {
+  double sum = 0;
+  for (const std::string& literal : literals) {
+    sum += literal_cost(literal);
+  }
+  return sum;
+}
+
 HeadKey head_key(const Atom& atom, std::size_t min_literal_bytes) {
   HeadKey key;
+  if (atom.field == FieldId::request_header) {
+    return header_key(atom, min_literal_bytes);
+  }
   if (atom.field == FieldId::imds_endpoint && atom.kind != Atom::Kind::number) {
     key.kind = HeadKey::Kind::endpoint;
     key.cost = kSelective;
@@ -149,7 +196,11 @@ HeadKey head_key(const Atom& atom, std::size_t min_literal_bytes) {
   }
   switch (atom.kind) {
     case Atom::Kind::text:
+    case Atom::Kind::regex:
       return text_key(atom, min_literal_bytes);
+    case Atom::Kind::reference:
+      key.why_not = "compares two fields";
+      return key;
     case Atom::Kind::prefix:
       if (atom.field != FieldId::destination_ip && atom.field != FieldId::source_ip) {
         key.why_not = "names an address outside the flow";
@@ -172,25 +223,17 @@ HeadKey head_key(const Atom& atom, std::size_t min_literal_bytes) {
 bool compares_stream(const Atom& atom) {
   const bool on_stream = atom.field == FieldId::url || atom.field == FieldId::request_headers ||
                          atom.field == FieldId::raw;
-  return on_stream && atom.kind == Atom::Kind::text &&
+  return on_stream && (atom.kind == Atom::Kind::text || atom.kind == Atom::Kind::regex) &&
          outcome(atom, event::EventType::raw_match) != Outcome::never;
 }
 
-std::string raw_key(const Atom& atom, std::size_t min_literal_bytes) {
+std::vector<std::string> raw_keys(const Atom& atom, std::size_t min_literal_bytes) {
   if (!compares_stream(atom)) {
     return {};
   }
-  std::string best;
-  for (const std::string& run : atom.glob.literals()) {
-    if (run.size() < min_literal_bytes) {
-      continue;
-    }
-    std::string literal = clip(run);
-    if (best.empty() || literal_cost(literal) < literal_cost(best)) {
-      best = std::move(literal);
-    }
-  }
-  return best;
+  return needed_literals(atom, [&](const std::string& run) {
+    return run.empty() || run.size() < min_literal_bytes ? std::string() : clip(run);
+  });
 }
 
 }  // namespace imds::rules

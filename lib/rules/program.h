@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "event/event.h"
 #include "event/fields.h"
 #include "match/database.h"
+#include "rules/raw_starts.h"
 #include "rules/rule_set.h"
 
 namespace imds::rules {
@@ -19,6 +22,8 @@ namespace imds::rules {
 // All string atoms of one field. Each is found by its longest literal in one scan and, unless that
 // literal is all it says, confirmed by its glob. Atoms without a literal, and the few of a field
 // whose atoms are all anchored, are compared directly.
+//
+// Regular expressions are scanned for apart, so that literals keep their cheaper search.
 struct TextField {
   struct Anchored {
     AtomId atom;
@@ -27,8 +32,10 @@ struct TextField {
   match::Database anchors;  // pattern ids index `anchored`
   std::vector<Anchored> anchored;
   std::vector<AtomId> direct;
+  match::Database regexes;  // pattern ids index `regex`
+  std::vector<AtomId> regex;
 
-  [[nodiscard]] bool empty() const { return anchored.empty() && direct.empty(); }
+  [[nodiscard]] bool empty() const { return anchored.empty() && direct.empty() && regex.empty(); }
 };
 
 // All prefix atoms of one field, by family and length, each group sorted by address.
@@ -39,6 +46,20 @@ struct AddressField {
     std::vector<std::pair<IpAddress, AtomId>> prefixes;
   };
   std::vector<Group> groups;
+};
+
+// All atoms of one column.
+struct ColumnTables {
+  TextField text;
+  std::vector<AtomId> numbers;
+  AddressField addresses;
+  std::vector<AtomId> presence;
+};
+
+// A single header that is compared.
+struct HeaderColumn {
+  std::string name;  // lower case
+  Column column;
 };
 
 // One step of a condition: test an atom, go on to another step or end.
@@ -53,10 +74,48 @@ inline constexpr std::uint32_t kMiss = 0xfffffffe;
 // What one type of event asks for.
 struct TypePlan {
   bool listens = false;
-  std::vector<event::FieldId> fields;        // those that the type carries and its rules compare
-  std::vector<std::uint16_t> always;         // rules that no atom indexes
-  std::vector<std::uint32_t> posting_start;  // per atom, and one more; empty: no postings
-  std::vector<std::uint16_t> posting;        // rules to run if the atom holds
+  std::vector<event::FieldId> fields;          // those that the type carries and its rules compare
+  std::vector<HeaderColumn> request_headers;   // sorted by length, then by name
+  std::vector<HeaderColumn> response_headers;  // likewise
+  std::vector<AtomId> references;              // compare two fields with each other
+  std::vector<std::uint16_t> always;           // rules that no atom indexes
+  std::vector<std::uint32_t> posting_start;    // per atom, and one more; empty: no postings
+  std::vector<std::uint16_t> posting;          // rules to run if the atom holds
+};
+
+// Filters: conditions of their own over the same atoms, asked only when a rule they name has hit.
+struct Filters {
+  std::vector<std::string> titles;
+  std::vector<std::uint32_t> entry;          // per filter: a step, kHit or kMiss
+  std::vector<std::uint32_t> of_rule_start;  // per rule, and one more; empty: no filters
+  std::vector<std::uint16_t> of_rule;
+
+  // In the order the filters were given.
+  [[nodiscard]] std::span<const std::uint16_t> of(std::size_t rule) const {
+    if (of_rule_start.empty()) {
+      return {};
+    }
+    return std::span(of_rule).subspan(of_rule_start[rule],
+                                      of_rule_start[rule + 1] - of_rule_start[rule]);
+  }
+};
+
+// A rule that compares what only the story knows: its whole condition, and how what the worker
+// found travels to the story.
+struct StoryRule {
+  std::vector<AtomId>
+      compared;                 // the comparisons of other fields; bit i of what travels is the ith
+  std::uint32_t entry = kMiss;  // a step, kHit or kMiss
+};
+
+struct StoryRules {
+  static constexpr std::uint16_t kNone = 0xffff;
+  std::vector<StoryRule> rules;
+  std::vector<std::uint16_t> of_rule;  // per rule: into `rules`, or kNone; empty: there are none
+
+  [[nodiscard]] const StoryRule* of(std::size_t rule) const {
+    return of_rule.empty() || of_rule[rule] == kNone ? nullptr : &rules[of_rule[rule]];
+  }
 };
 
 struct Program {
@@ -65,19 +124,20 @@ struct Program {
   std::vector<RuleIndex> indexes;
 
   AtomTable atoms;
-  std::array<TextField, event::kFieldCount> text;
-  std::array<std::vector<AtomId>, event::kFieldCount> numbers;
-  std::array<AddressField, event::kFieldCount> addresses;
-  std::array<std::vector<AtomId>, event::kFieldCount> presence;
+  std::vector<ColumnTables> columns;  // by Column
+  bool confirms_regexes = false;      // some regular expression needs it
 
   std::vector<Step> steps;
   std::vector<std::uint32_t> entry;  // per rule: a step, kHit or kMiss
+  Filters filters;
+  StoryRules story;
 
   std::array<TypePlan, event::kEventTypeCount> plans;
 
   match::Database head;  // literals over raw request heads
   match::Database raw;   // literals over other streams
   std::size_t longest_raw_literal = 0;
+  RawStarts raw_starts;
   bool parses_every_head = false;
   std::vector<IpPrefix> destinations;
   std::vector<IpPrefix> sources;

@@ -1,10 +1,12 @@
 #include "rules/rule_set.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
 #include "compiler.h"
 #include "program.h"
+#include "story_rules.h"
 
 namespace imds::rules {
 namespace {
@@ -53,9 +55,13 @@ std::string index_text(const RuleIndex& index) {
   return "indexed by " + out;
 }
 
-std::string database_text(const std::string& name, const match::Database& database) {
-  return name + ": " + std::to_string(database.pattern_count()) + " strings, " +
-         std::to_string(database.size_bytes()) + " bytes, " + database.info();
+RuleSetSize::Scan scan_size(const match::Database& database) {
+  return {database.pattern_count(), database.size_bytes(), database.info()};
+}
+
+std::string scan_text(const std::string& name, const RuleSetSize::Scan& scan) {
+  return name + ": " + std::to_string(scan.strings) + " strings, " + std::to_string(scan.bytes) +
+         " bytes, " + scan.info;
 }
 
 }  // namespace
@@ -64,12 +70,18 @@ RuleSet::RuleSet(std::unique_ptr<const Program> program) : program_(std::move(pr
 RuleSet::~RuleSet() = default;
 
 Result<std::shared_ptr<const RuleSet>> RuleSet::compile(const std::vector<sigma::Rule>& rules,
-                                                        const CompileOptions& options) {
-  Result<std::unique_ptr<const Program>> program = Compiler(rules, options).compile();
+                                                        const CompileOptions& options,
+                                                        const std::vector<sigma::Filter>& filters) {
+  Result<std::unique_ptr<const Program>> program = Compiler(rules, options, filters).compile();
   if (!program) {
     return pass_on(program);
   }
   return std::shared_ptr<const RuleSet>(new RuleSet(std::move(*program)));
+}
+
+Result<std::shared_ptr<const RuleSet>> RuleSet::compile(const std::vector<sigma::Rule>& rules,
+                                                        const CompileOptions& options) {
+  return compile(rules, options, {});
 }
 
 std::uint32_t RuleSet::generation() const {
@@ -84,8 +96,23 @@ const RuleInfo& RuleSet::info(std::size_t rule) const {
 const RuleIndex& RuleSet::index(std::size_t rule) const {
   return program_->indexes[rule];
 }
+std::size_t RuleSet::filter_count() const {
+  return program_->filters.titles.size();
+}
+const std::string& RuleSet::filter_title(std::size_t filter) const {
+  return program_->filters.titles[filter];
+}
 bool RuleSet::listens_to(event::EventType type) const {
   return program_->plans[static_cast<std::size_t>(type)].listens;
+}
+bool RuleSet::compares(event::FieldId field) const {
+  const std::vector<Atom>& atoms = program_->atoms.all();
+  return std::any_of(atoms.begin(), atoms.end(), [&](const Atom& atom) {
+    return atom.field == field || (atom.kind == Atom::Kind::reference && atom.other_field == field);
+  });
+}
+bool RuleSet::has_story_rules() const {
+  return !program_->story.rules.empty();
 }
 bool RuleSet::parses_every_head() const {
   return program_->parses_every_head;
@@ -95,6 +122,9 @@ bool RuleSet::needs_raw_scan() const {
 }
 std::size_t RuleSet::longest_raw_literal() const {
   return program_->longest_raw_literal;
+}
+const RawStarts& RuleSet::raw_starts() const {
+  return program_->raw_starts;
 }
 const std::vector<IpPrefix>& RuleSet::destination_prefixes() const {
   return program_->destinations;
@@ -106,29 +136,66 @@ const std::vector<std::string>& RuleSet::warnings() const {
   return program_->warnings;
 }
 
+Status RuleSet::check(const sigma::Rule& rule) {
+  AtomTable atoms;
+  Result<BuiltExpression> built = build_expression(rule, atoms, StoryFields::assumed);
+  if (!built) {
+    return pass_on(built);
+  }
+  if (built->compares_story) {
+    if (auto whole = read_story_rule(rule, atoms); !whole) {
+      return pass_on(whole);
+    }
+  }
+  return {};
+}
+
 std::vector<std::string> RuleSet::describe() const {
   std::vector<std::string> lines;
   for (std::size_t rule = 0; rule < size(); ++rule) {
-    const RuleInfo& about = info(rule);
-    lines.push_back(about.id + " [" + about.level + "] " + escape_for_terminal(about.title) + " (" +
-                    escape_for_terminal(about.file) + ")");
-    lines.push_back("  events: " + event_names(about.events));
-    if ((about.events & event::bit(event::EventType::http_request)) != 0) {
-      lines.push_back("  http_request: " + index_text(index(rule)));
-    }
+    const std::vector<std::string> part = describe_rule(rule);
+    lines.insert(lines.end(), part.begin(), part.end());
   }
-  std::size_t exact_strings = 0;
-  std::size_t exact_bytes = 0;
-  for (const TextField& field : program_->text) {
-    exact_strings += field.anchored.size() + field.direct.size();
-    exact_bytes += field.anchors.size_bytes();
-  }
-  lines.push_back(database_text("head prefilter", program_->head));
-  lines.push_back(database_text("raw stream prefilter", program_->raw));
-  lines.push_back("exact matching: " + std::to_string(program_->atoms.size()) + " comparisons, " +
-                  std::to_string(exact_strings) + " of them strings, databases of " +
-                  std::to_string(exact_bytes) + " bytes");
+  const std::vector<std::string> databases = describe_databases();
+  lines.insert(lines.end(), databases.begin(), databases.end());
   return lines;
+}
+
+std::vector<std::string> RuleSet::describe_rule(std::size_t rule) const {
+  const RuleInfo& about = info(rule);
+  std::vector<std::string> lines;
+  lines.push_back(about.id + " [" + about.level + "] " + escape_for_terminal(about.title) + " (" +
+                  escape_for_terminal(about.file) + ")");
+  lines.push_back("  events: " + event_names(about.events));
+  if (about.in_story) {
+    lines.push_back("  judged in the story, which knows imds.stage and imds.timeline");
+  }
+  if ((about.events & event::bit(event::EventType::http_request)) != 0) {
+    lines.push_back("  http_request: " + index_text(index(rule)));
+  }
+  return lines;
+}
+
+RuleSetSize RuleSet::compiled_size() const {
+  RuleSetSize size;
+  size.head = scan_size(program_->head);
+  size.raw = scan_size(program_->raw);
+  size.comparisons = program_->atoms.size();
+  for (const ColumnTables& column : program_->columns) {
+    size.exact_strings += column.text.anchored.size() + column.text.direct.size();
+    size.regexes += column.text.regex.size();
+    size.exact_bytes += column.text.anchors.size_bytes() + column.text.regexes.size_bytes();
+  }
+  return size;
+}
+
+std::vector<std::string> RuleSet::describe_databases() const {
+  const RuleSetSize size = compiled_size();
+  return {scan_text("head prefilter", size.head), scan_text("raw stream prefilter", size.raw),
+          "exact matching: " + std::to_string(size.comparisons) + " comparisons, " +
+              std::to_string(size.exact_strings) + " of them strings, " +
+              std::to_string(size.regexes) + " regular expressions, databases of " +
+              std::to_string(size.exact_bytes) + " bytes"};
 }
 
 }  // namespace imds::rules

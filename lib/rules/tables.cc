@@ -1,6 +1,7 @@
 // The tables by which an Evaluator compares fields, and the databases by which it scans.
 #include <algorithm>
-#include <tuple>
+#include <string>
+#include <vector>
 
 #include "compiler.h"
 
@@ -22,6 +23,16 @@ const std::string* longest_literal(const Glob& glob) {
   return best;
 }
 
+// Only whether any is found matters, so one that contains another tells nothing more. Of few
+// literals alone: there a fewer one counts, and comparing all with all costs nothing.
+bool is_implied(const std::set<std::string>& literals, const std::string& literal) {
+  constexpr std::size_t kFew = 64;
+  return literals.size() <= kFew &&
+         std::any_of(literals.begin(), literals.end(), [&](const std::string& other) {
+           return other.size() < literal.size() && literal.find(other) != std::string::npos;
+         });
+}
+
 Error to_error(match::CompileFailure failure, const std::string& what) {
   failure.error.message += " (" + what + ")";
   return std::move(failure.error);
@@ -30,32 +41,64 @@ Error to_error(match::CompileFailure failure, const std::string& what) {
 }  // namespace
 
 Status Compiler::build_field_tables() {
-  std::array<std::vector<AtomId>, event::kFieldCount> text;
-  std::array<std::vector<AtomId>, event::kFieldCount> prefixes;
+  const std::size_t count = program_->atoms.column_count();
+  std::vector<std::vector<AtomId>> text(count);
+  std::vector<std::vector<AtomId>> prefixes(count);
+  program_->columns.resize(count);
   for (AtomId id = 0; id < program_->atoms.size(); ++id) {
     const Atom& atom = program_->atoms[id];
-    const auto field = static_cast<std::size_t>(atom.field);
+    ColumnTables& tables = program_->columns[atom.column];
     switch (atom.kind) {
       case Atom::Kind::text:
-        text[field].push_back(id);
+        text[atom.column].push_back(id);
         break;
       case Atom::Kind::number:
-        program_->numbers[field].push_back(id);
+        tables.numbers.push_back(id);
         break;
       case Atom::Kind::prefix:
-        prefixes[field].push_back(id);
+        prefixes[atom.column].push_back(id);
         break;
       case Atom::Kind::present:
-        program_->presence[field].push_back(id);
+        tables.presence.push_back(id);
         break;
+      case Atom::Kind::regex:
+        tables.text.regex.push_back(id);
+        break;
+      case Atom::Kind::reference:
+        break;  // stands in the plans of the types that carry both fields
     }
   }
-  for (std::size_t field = 0; field < event::kFieldCount; ++field) {
-    build_address_field(program_->addresses[field], prefixes[field]);
-    if (Status status = build_text_field(program_->text[field], text[field]); !status) {
+  for (std::size_t column = 0; column < count; ++column) {
+    ColumnTables& tables = program_->columns[column];
+    build_address_field(tables.addresses, prefixes[column]);
+    if (Status status = build_text_field(tables.text, text[column]); !status) {
+      return status;
+    }
+    if (Status status = build_regexes(tables.text); !status) {
       return status;
     }
   }
+  return {};
+}
+
+Status Compiler::build_regexes(TextField& field) {
+  std::vector<match::Pattern> patterns;
+  for (const AtomId id : field.regex) {
+    const match::Regex& regex = *program_->atoms[id].regex;
+    match::Pattern pattern = regex.pattern();
+    pattern.id = static_cast<std::uint32_t>(patterns.size());
+    pattern.flags |= match::kSingleMatch;
+    patterns.push_back(std::move(pattern));
+    program_->confirms_regexes = program_->confirms_regexes || regex.needs_confirmation();
+  }
+  auto database = match::Database::compile(patterns, program_->options.compilation);
+  if (!database) {
+    const std::size_t at = database.error().pattern;
+    const std::string what = at < field.regex.size() ? program_->atoms[field.regex[at]].shown
+                                                     : "all regular expressions of a field";
+    return tl::unexpected<Error>(to_error(std::move(database.error()), what));
+  }
+  field.regexes = std::move(*database);
   return {};
 }
 
@@ -83,7 +126,7 @@ Status Compiler::build_text_field(TextField& field, const std::vector<AtomId>& a
     patterns.push_back(std::move(pattern));
     field.anchored.push_back({id, confirm});
   }
-  auto database = match::Database::compile(patterns);
+  auto database = match::Database::compile(patterns, program_->options.compilation);
   if (!database) {
     const std::size_t at = database.error().pattern;
     const std::string what =
@@ -114,13 +157,16 @@ void Compiler::build_address_field(AddressField& field, const std::vector<AtomId
 Status Compiler::build_scan(const std::set<std::string>& literals, match::Database& out) {
   std::vector<match::Pattern> patterns;
   for (const std::string& literal : literals) {
+    if (is_implied(literals, literal)) {
+      continue;
+    }
     match::Pattern pattern;
     pattern.text = literal;
     pattern.id = static_cast<std::uint32_t>(patterns.size());
     pattern.flags = match::kCaseless;
     patterns.push_back(std::move(pattern));
   }
-  auto database = match::Database::compile(patterns);
+  auto database = match::Database::compile(patterns, program_->options.compilation);
   if (!database) {
     const std::size_t at = database.error().pattern;
     return tl::unexpected<Error>(to_error(std::move(database.error()),

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/text.h"
+#include "naive_regex.h"
 
 namespace imds::rules {
 namespace {
@@ -148,56 +151,166 @@ class Judge {
   }
 
   bool value(const sigma::FieldMatch& match, const sigma::Value& value) const {
+    return one(match, value) ||
+           std::any_of(value.others.begin(), value.others.end(),
+                       [&](const sigma::Value& other) { return one(match, other); });
+  }
+
+  bool one(const sigma::FieldMatch& match, const sigma::Value& value) const {
     if (match.field) {
-      return compare(match, *match.field, match.operation, value);
+      return compare(match, {*match.field, match.header}, match.operation, value);
     }
     for (const FieldId field : {FieldId::url, FieldId::request_headers,
                                 FieldId::http_request_method, FieldId::url_domain}) {
-      if (compare(match, field, Operation::contains, value)) {
+      if (compare(match, {field, {}}, Operation::contains, value)) {
         return true;
       }
     }
     return false;
   }
 
-  bool compare(const sigma::FieldMatch& match, FieldId field, Operation operation,
-               const sigma::Value& value) const {
+  // All that the event says about a field, as text; nothing if it is absent.
+  std::vector<std::string> texts(const event::FieldRef& field) const {
+    std::vector<std::string> out;
+    if ((event::describe(field.id).events & event::bit(event_.type)) == 0) {
+      return out;
+    }
+    if (event::is_single_header(field.id)) {
+      const std::string_view headers =
+          field.id == FieldId::request_header ? event_.http.headers : event_.response.headers;
+      std::istringstream lines{std::string(headers)};
+      for (std::string line; std::getline(lines, line);) {
+        const std::size_t colon = line.find(':');
+        if (colon != std::string::npos && iequals(line.substr(0, colon), field.header)) {
+          const std::string rest = line.substr(colon + 1);
+          out.push_back(rest.substr(0, 1) == " " ? rest.substr(1) : rest);
+        }
+      }
+      return out;
+    }
     event::FieldScratch scratch;
-    const bool carried = (event::describe(field).events & event::bit(event_.type)) != 0;
-    const FieldValue have = carried ? event::value_of(event_, field, scratch) : FieldValue();
-    const bool absent = have.kind == FieldValue::Kind::absent;
+    const FieldValue have = event::value_of(event_, field.id, scratch);
+    switch (have.kind) {
+      case FieldValue::Kind::absent:
+        break;
+      case FieldValue::Kind::text:
+        out = {std::string(have.text.raw), std::string(have.text.normalised)};
+        break;
+      case FieldValue::Kind::address:
+        out = {have.address.to_string()};
+        break;
+      case FieldValue::Kind::number:
+        out = {std::to_string(have.number)};
+        for (std::size_t i = 1; i < have.number_count; ++i) {
+          out.push_back(std::to_string(have.numbers[i]));
+        }
+        break;
+    }
+    return out;
+  }
+
+  bool compare(const sigma::FieldMatch& match, const event::FieldRef& field, Operation operation,
+               const sigma::Value& value) const {
+    const std::vector<std::string> have = texts(field);
+    const auto any = [&](const auto& holds) {
+      return std::any_of(have.begin(), have.end(), holds);
+    };
+    const bool stands_for_raw = event_.type == event::EventType::raw_match &&
+                                (field.id == FieldId::url || field.id == FieldId::request_headers);
     switch (value.kind) {
       case sigma::Value::Kind::null:
-        return absent;
+        return have.empty();
       case sigma::Value::Kind::boolean:
-        return absent != value.boolean;
-      case sigma::Value::Kind::number: {
-        if (absent) {
-          return false;
-        }
-        if (have.number_count == 0) {
-          return number_matches(have.number, operation, value.number);
-        }
-        return std::any_of(
-            have.numbers.begin(), have.numbers.begin() + have.number_count,
-            [&](std::uint16_t n) { return number_matches(n, operation, value.number); });
-      }
+        return have.empty() != value.boolean;
+      case sigma::Value::Kind::number:
+        return any([&](const std::string& text) {
+          const bool digits = !text.empty() && text.size() < 19 &&
+                              text.find_first_not_of("0123456789") == std::string::npos;
+          return digits &&
+                 number_matches(part(std::stoll(text), match.time_part), operation, value.number);
+        });
       case sigma::Value::Kind::prefix:
-        return !absent && value.prefix.contains(have.address);
+        return any([&](const std::string& text) {
+          const auto address = IpAddress::parse(without_port(text));
+          return address && value.prefix.contains(*address);
+        });
+      case sigma::Value::Kind::regex:
+        return !stands_for_raw && !hidden_(match, value) && any([&](const std::string& text) {
+          return naive_regex_finds(value.regex, match.regex_options, text);
+        });
+      case sigma::Value::Kind::field:
+        return refers(match, operation, have, value.other);
       case sigma::Value::Kind::pattern:
         break;
     }
-    if (absent || hidden_(match, value)) {
+    if (hidden_(match, value)) {
       return false;
     }
-    const bool stands_for_raw = event_.type == event::EventType::raw_match &&
-                                (field == FieldId::url || field == FieldId::request_headers);
     const std::vector<Element> pattern = full_pattern(value.pattern, operation);
     if (stands_for_raw && !is_contains(pattern)) {
       return false;
     }
-    return matches(pattern, characters(have.text.raw), match.cased) ||
-           matches(pattern, characters(have.text.normalised), match.cased);
+    return any(
+        [&](const std::string& text) { return matches(pattern, characters(text), match.cased); });
+  }
+
+  bool refers(const sigma::FieldMatch& match, Operation operation,
+              const std::vector<std::string>& have, const event::FieldRef& other) const {
+    const bool raw = event_.type == event::EventType::raw_match;
+    const auto stands_for_raw = [&](FieldId id) {
+      return raw && (id == FieldId::url || id == FieldId::request_headers);
+    };
+    if (stands_for_raw(*match.field) || stands_for_raw(other.id)) {
+      return false;
+    }
+    const auto fold = [&](std::string text) {
+      if (!match.cased) {
+        std::transform(text.begin(), text.end(), text.begin(), ascii_lower);
+      }
+      return text;
+    };
+    for (const std::string& left : have) {
+      for (const std::string& right : texts(other)) {
+        const std::string a = fold(left);
+        const std::string b = fold(right);
+        const bool holds = operation == Operation::contains      ? a.find(b) != std::string::npos
+                           : operation == Operation::starts_with ? a.substr(0, b.size()) == b
+                           : operation == Operation::ends_with
+                               ? a.size() >= b.size() && a.substr(a.size() - b.size()) == b
+                               : a == b;
+        if (holds) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  static std::string without_port(const std::string& text) {
+    if (text.substr(0, 1) == "[") {
+      return text.substr(1, text.find(']') - 1);
+    }
+    return std::count(text.begin(), text.end(), ':') == 1 ? text.substr(0, text.find(':')) : text;
+  }
+
+  // By the C library's calendar.
+  static std::int64_t part(std::int64_t seconds, sigma::TimePart part) {
+    const std::time_t time = seconds;
+    std::tm utc{};
+    gmtime_r(&time, &utc);
+    char text[16] = {};
+    const char* format = part == sigma::TimePart::minute  ? "%M"
+                         : part == sigma::TimePart::hour  ? "%H"
+                         : part == sigma::TimePart::day   ? "%d"
+                         : part == sigma::TimePart::week  ? "%V"
+                         : part == sigma::TimePart::month ? "%m"
+                         : part == sigma::TimePart::year  ? "%Y"
+                                                          : "%s";
+    if (part == sigma::TimePart::none) {
+      return seconds;
+    }
+    std::strftime(text, sizeof text, format, &utc);
+    return std::stoll(text);
   }
 
   const sigma::Rule& rule_;

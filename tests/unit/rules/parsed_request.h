@@ -1,11 +1,15 @@
 // Heads as the detector parses them, and rules made of what they say.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
+#include "detect/request_fields.h"
 #include "event/fields.h"
 #include "fixture.h"
 #include "http/head.h"
@@ -26,22 +30,53 @@ struct ParsedRequest {
     if (http::parse_request_head(bytes(text), unfolded, head) != http::HeadStatus::ok) {
       return false;
     }
-    const http::Target target = http::split_target(head.method, head.target, head.fields.host);
     target_buffer.resize(2 * text.size() + http::kNormaliseSlack);
-    const http::NormalisedTarget normal = http::normalise_target(target, target_buffer);
+    detect::set_target(event.http, head.method, head.target, head.fields.host, target_buffer);
     header_buffer.resize(text.size() + head.fields.count);
-    event.http.method = head.method;
-    event.http.target = {target.text, normal.target};
-    event.http.path = {target.path, normal.path};
-    event.http.query = {target.query, normal.query};
-    event.http.domain = {target.host, normal.domain};
-    event.http.host = head.fields.host;
-    event.http.user_agent = head.fields.user_agent;
-    event.http.headers = http::write_header_text(head.fields, header_buffer).text;
-    event.http.version = head.version_text;
+    detect::set_headers(event.http, head, header_buffer);
     return true;
   }
 };
+
+// A regular expression that the text matches: its bytes, some in other words.
+inline std::string regex_from(Generator& generator, std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    char hex[5];
+    std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned char>(c));
+    const std::string same = plain ? std::string(1, c) : std::string(hex);
+    switch (generator.below(40)) {
+      case 0:
+        out += "[^\\x00]";
+        break;
+      case 1:
+        out += "(?:" + same + "|never)";
+        break;
+      case 2:
+        out += same + "+";
+        break;
+      case 3:
+        out += "x*" + same;
+        break;
+      case 4:
+        out += "(?=" + same + ")" + same;
+        break;
+      case 5:
+        out += "[" + same + "]";
+        break;
+      case 6:
+        out += same + "(?:never)?";
+        break;
+      case 7:
+        out += hex;
+        break;
+      default:
+        out += same;
+    }
+  }
+  return out;
+}
 
 // A rule made of what some field of the event says: a piece of it, with a wildcard now and then.
 inline sigma::Rule rule_from(Generator& generator, const event::Event& event) {
@@ -55,6 +90,16 @@ inline sigma::Rule rule_from(Generator& generator, const event::Event& event) {
   while (value.kind == event::FieldValue::Kind::absent) {
     match.field = kFields[generator.below(kFields.size())];
     value = event::value_of(event, *match.field, scratch);
+  }
+  if (generator.chance(30)) {  // one header instead
+    event::for_each_header(event.http.headers, [&](std::string_view name, std::string_view text) {
+      if (generator.chance(50)) {
+        match.field = event::FieldId::request_header;
+        match.header.assign(name);
+        std::transform(name.begin(), name.end(), match.header.begin(), ascii_lower);
+        value.text = {text, text};
+      }
+    });
   }
   const std::string_view text = generator.chance(50) ? value.text.raw : value.text.normalised;
   const std::size_t start = generator.chance(25) ? 0 : generator.below(text.size() + 1);
@@ -85,6 +130,11 @@ inline sigma::Rule rule_from(Generator& generator, const event::Event& event) {
   sigma::Value one;
   one.kind = sigma::Value::Kind::pattern;
   one.pattern = pattern;
+  if (generator.chance(30) && size > 0) {
+    match.operation = sigma::Operation::matches;
+    one.kind = sigma::Value::Kind::regex;
+    one.regex = regex_from(generator, text.substr(start, size));
+  }
   match.values = {one};
   sigma::Rule rule;
   rule.events = event::bit(event::EventType::http_request);

@@ -133,7 +133,8 @@ TEST(Prefilter, MissesNoRuleMadeOfWhatTheHeadSays) {
       const std::vector<int> found = hits(judge, events[i]);
       const std::string about = "seed " + std::to_string(seed) + " " +
                                 escape_for_terminal(texts[i]) + "\n'" +
-                                rules[i].selections[0].groups[0][0].values[0].pattern.to_string();
+                                rules[i].selections[0].groups[0][0].values[0].pattern.to_string() +
+                                "' /" + rules[i].selections[0].groups[0][0].values[0].regex + "/";
       ASSERT_EQ(std::count(found.begin(), found.end(), static_cast<int>(i)), 1) << about;
       if (judge.rules().index(i).literals.empty()) {
         continue;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "event/fields.h"
+#include "match/regex.h"
 
 namespace imds::rules {
 namespace {
@@ -24,6 +25,16 @@ constexpr std::array kPrefixes{"192.0.2.1/32",  "192.0.2.0/24",       "10.0.0.0/
 
 // Compared more often than others, since they decide about the prefilter.
 constexpr std::array kStringFields{FieldId::url, FieldId::request_headers, FieldId::raw};
+
+constexpr std::array<std::string_view, 4> kHeaders{"token", "x-token", "accept", "a"};
+constexpr std::array kReferred{
+    FieldId::url,       FieldId::url_domain,     FieldId::http_host,   FieldId::request_header,
+    FieldId::source_ip, FieldId::destination_ip, FieldId::source_port, FieldId::url_path,
+    FieldId::raw};
+// kWords without what a regular expression takes for its own.
+constexpr std::array<std::string_view, 12> kRegexWords{"/",       "a",         "B",     "ab",
+                                                       "/latest", "meta-DATA", "\\.",   "\xc3\xa9",
+                                                       ": ",      "x-token",   "token", "GET"};
 
 template <typename Items>
 const auto& pick(Generator& generator, const Items& items) {
@@ -70,6 +81,42 @@ sigma::Pattern Generator::pattern() {
   return out;
 }
 
+Operation Generator::text_operation() {
+  return std::array{Operation::equals, Operation::contains, Operation::starts_with,
+                    Operation::ends_with}[below(4)];
+}
+
+// What naive_regex.h knows.
+std::string Generator::regex() {
+  constexpr std::array<std::string_view, 8> kQuantifiers{"*",     "+", "?", "{1,2}",
+                                                         "{0,3}", "",  "",  ""};
+  constexpr std::array<std::string_view, 9> kBytes{".",   "[a-m]", "[^/]", "\\d", "\\w",
+                                                   "\\s", "[/.:]", "[Bb]", "\\."};
+  std::string out = chance(15) ? "^" : "";
+  const std::size_t parts = 1 + below(4);
+  for (std::size_t i = 0; i < parts; ++i) {
+    const std::size_t kind = below(20);
+    if (kind < 9) {
+      out += pick(*this, kRegexWords);
+    } else if (kind < 13) {
+      out += std::string(pick(*this, kBytes)) + std::string(pick(*this, kQuantifiers));
+    } else if (kind < 16) {
+      out += "(?:" + std::string(pick(*this, kRegexWords)) + "|" +
+             std::string(pick(*this, kRegexWords)) + ")" + std::string(pick(*this, kQuantifiers));
+    } else if (kind == 16) {
+      out += "(" + std::string(pick(*this, kRegexWords)) + ")" +
+             std::string(pick(*this, kQuantifiers));
+    } else if (kind == 17) {
+      out += "\\b";
+    } else if (kind == 18) {
+      out += std::string(chance(50) ? "(?=" : "(?!") + std::string(pick(*this, kRegexWords)) + ")";
+    } else {
+      out += std::string(chance(50) ? "(?<=" : "(?<!") + std::string(pick(*this, kBytes)) + ")";
+    }
+  }
+  return out + (chance(15) ? "$" : "");
+}
+
 sigma::FieldMatch Generator::field_match() {
   sigma::FieldMatch match;
   match.negated = chance(10);
@@ -88,6 +135,15 @@ sigma::FieldMatch Generator::field_match() {
   }
   match.field =
       chance(25) ? pick(*this, kStringFields) : static_cast<FieldId>(below(event::kFieldCount));
+  if (event::is_of_story(*match.field)) {
+    match.field = FieldId::url;
+  }
+  if (story_percent_ > 0 && chance(story_percent_)) {
+    match.field = chance(50) ? FieldId::imds_stage : FieldId::imds_timeline;
+  }
+  if (event::is_single_header(*match.field)) {
+    match.header = pick(*this, kHeaders);
+  }
   match.name = event::describe(*match.field).name;
   if (chance(6)) {
     match.operation = Operation::exists;
@@ -98,8 +154,61 @@ sigma::FieldMatch Generator::field_match() {
     return match;
   }
   const event::FieldKind kind = event::describe(*match.field).kind;
+  if (kind != event::FieldKind::time && chance(20)) {
+    match.operation = Operation::matches;
+    match.regex_options = static_cast<std::uint8_t>(below(8));
+    for (std::size_t i = 0; i < values; ++i) {
+      value.kind = sigma::Value::Kind::regex;
+      do {  // some can never match, which is refused
+        value.regex = regex();
+      } while (
+          !match::Regex::compile(value.regex, {(match.regex_options & sigma::kRegexIgnoreCase) != 0,
+                                               (match.regex_options & sigma::kRegexMultiline) != 0,
+                                               (match.regex_options & sigma::kRegexDotAll) != 0}));
+      match.values.push_back(value);
+    }
+    return match;
+  }
+  if (kind != event::FieldKind::time && !event::is_of_story(*match.field) && chance(8)) {
+    match.operation = text_operation();
+    value.kind = sigma::Value::Kind::field;
+    value.other.id = pick(*this, kReferred);
+    if (value.other.id == FieldId::request_header) {
+      value.other.header = pick(*this, kHeaders);
+    }
+    match.values = {value};
+    return match;
+  }
+  // Numbers and addresses as text, headers as numbers and addresses.
+  const bool as_text = kind != event::FieldKind::time && chance(15);
+  const bool parsed = event::is_single_header(*match.field) && chance(30);
+  if (kind == event::FieldKind::time) {
+    match.time_part = std::array{sigma::TimePart::minute, sigma::TimePart::hour,
+                                 sigma::TimePart::day,    sigma::TimePart::week,
+                                 sigma::TimePart::month,  sigma::TimePart::year}[below(6)];
+  }
+  if (parsed) {
+    const bool number = chance(50);
+    match.operation = number ? Operation::greater_or_equal : Operation::cidr;
+    value.kind = number ? sigma::Value::Kind::number : sigma::Value::Kind::prefix;
+    value.number = static_cast<std::int64_t>(below(6));
+    value.prefix = *IpPrefix::parse(pick(*this, kPrefixes));
+    match.values = {value};
+    return match;
+  }
+  if (as_text) {
+    match.operation = text_operation();
+    for (std::size_t i = 0; i < values; ++i) {
+      value.kind = sigma::Value::Kind::pattern;
+      value.pattern = pattern();
+      value.pattern.tokens.push_back(
+          {sigma::PatternToken::Kind::literal, chance(50) ? "1" : std::string("2.0.")});
+      match.values.push_back(value);
+    }
+    return match;
+  }
   match.operation = kind == event::FieldKind::address ? Operation::cidr
-                    : kind == event::FieldKind::number
+                    : kind != event::FieldKind::text
                         ? std::array{Operation::equals, Operation::less, Operation::less_or_equal,
                                      Operation::greater, Operation::greater_or_equal}[below(5)]
                         : std::array{Operation::equals, Operation::contains, Operation::starts_with,
@@ -111,8 +220,14 @@ sigma::FieldMatch Generator::field_match() {
         value.prefix = *IpPrefix::parse(pick(*this, kPrefixes));
         break;
       case event::FieldKind::number:
+      case event::FieldKind::time:
         value.kind = sigma::Value::Kind::number;
         value.number = static_cast<std::int64_t>(below(6));
+        if (match.time_part == sigma::TimePart::year) {
+          value.number += 2023;
+        } else if (match.time_part != sigma::TimePart::none) {
+          value.number *= 5;
+        }
         break;
       case event::FieldKind::text:
         value.kind = sigma::Value::Kind::pattern;
@@ -124,10 +239,18 @@ sigma::FieldMatch Generator::field_match() {
         }
         break;
     }
-    if (match.operation == Operation::equals && chance(8)) {
+    if (match.operation == Operation::equals && match.time_part == sigma::TimePart::none &&
+        chance(8)) {
       value = {};
     }
+    while (value.kind == sigma::Value::Kind::pattern && chance(15)) {
+      sigma::Value other;
+      other.kind = sigma::Value::Kind::pattern;
+      other.pattern = pattern();
+      value.others.push_back(std::move(other));
+    }
     match.values.push_back(value);
+    value.others.clear();
   }
   return match;
 }
@@ -189,6 +312,19 @@ std::string_view Generator::maybe(std::string text, unsigned percent) {
   return chance(percent) ? keep(std::move(text)) : std::string_view();
 }
 
+std::string Generator::headers() {
+  std::string out = text(4);
+  const std::size_t count = below(4);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string value = chance(60)   ? text(2)
+                              : chance(50) ? std::to_string(below(8))
+                                           : pick(*this, kAddresses);
+    out += std::string(chance(80) ? "\n" : "") + std::string(pick(*this, kHeaders)) + ": " + value +
+           "\n";
+  }
+  return out;
+}
+
 event::TwoReadings Generator::readings() {
   const std::string_view raw = maybe(text(5), 90);
   if (raw.data() == nullptr || chance(60)) {
@@ -232,8 +368,17 @@ event::Event Generator::event(event::EventType type) {
   out.http.domain = readings();
   out.http.host = maybe(text(3), 90);
   out.http.user_agent = maybe(text(3), 70);
-  out.http.headers = maybe(text(8), 90);
+  out.http.headers = maybe(headers(), 90);
+  out.response = {static_cast<std::uint16_t>(below(4)), out.http.headers};
+  out.flow.ttl = static_cast<std::uint8_t>(below(4));
+  // Some time in 2023 to 2028.
+  constexpr std::int64_t kFirst = 1'672'531'200;
+  out.time.ns = (kFirst + static_cast<std::int64_t>(below(6 * 31'557'600))) * kNanosPerSecond;
   out.http.version = maybe("a", 90);
+  if (event::has_story(out)) {
+    out.stage = keep("a" + text(2));
+    out.timeline = keep("a" + text(4));
+  }
   return out;
 }
 

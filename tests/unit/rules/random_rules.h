@@ -14,7 +14,9 @@ namespace imds::rules {
 
 class Generator {
  public:
-  explicit Generator(std::uint32_t seed) : random_(seed) {}
+  // `story_percent`: of comparisons that are of imds.stage or imds.timeline.
+  explicit Generator(std::uint32_t seed, unsigned story_percent = 0)
+      : random_(seed), story_percent_(story_percent) {}
 
   [[nodiscard]] sigma::Rule rule();
 
@@ -23,11 +25,15 @@ class Generator {
 
   // A run of words, long enough to index a rule now and then.
   [[nodiscard]] std::string text(std::size_t most_words);
+  // A regular expression that naive_regex.h knows.
+  [[nodiscard]] std::string regex();
   [[nodiscard]] std::size_t below(std::size_t bound) { return random_() % bound; }
   [[nodiscard]] bool chance(unsigned percent) { return below(100) < percent; }
 
  private:
   sigma::Pattern pattern();
+  sigma::Operation text_operation();
+  std::string headers();
   sigma::FieldMatch field_match();
   sigma::Selection selection();
   sigma::Condition condition(std::size_t selections, int depth);
@@ -36,6 +42,7 @@ class Generator {
   event::TwoReadings readings();
 
   std::mt19937 random_;
+  unsigned story_percent_;
   std::deque<std::string> kept_;
 };
 

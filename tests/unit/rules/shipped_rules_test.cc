@@ -1,4 +1,5 @@
 // What the rules in conf/rules/ alert on, all of them together.
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -39,6 +40,14 @@ TEST_F(ShippedRules, DoNotMakeEveryHeadBeParsed) {
   EXPECT_TRUE(set_->warnings().empty());
 }
 
+// So few strings are searched for without the library, which costs less for each head.
+TEST_F(ShippedRules, NeedFewStringsToFindTheirHeads) {
+  const std::vector<std::string> said = set_->describe();
+  EXPECT_TRUE(std::any_of(said.begin(), said.end(), [](const std::string& line) {
+    return line.starts_with("head prefilter:") && line.ends_with("without the library");
+  }));
+}
+
 TEST_F(ShippedRules, ConflictingDataAlertsOnFlowsWithAnEndpointOnly) {
   for (const EventType type : {EventType::tcp_overlap_conflict, EventType::fragment_overlap}) {
     event::Event event = tcp_event(type);
@@ -57,6 +66,67 @@ TEST_F(ShippedRules, UnreadableHttp2AlertsOnFlowsWithAnEndpointOnly) {
   EXPECT_EQ(levels(event), Levels{});
   event.flow.endpoint = "aws-imds-ipv4";
   EXPECT_EQ(levels(event), Levels{"medium"});
+}
+
+TEST_F(ShippedRules, StagesAreGraded) {
+  const auto levels_of = [&](EventType type, std::string_view stage) {
+    event::Event event = tcp_event(type);
+    event.flow.endpoint = "aws-imds-ipv4";
+    event.stage = stage;
+    event.evidence.answer =
+        type == EventType::responder ? event::Answer::syn_ack : event::Answer::none;
+    return levels(event);
+  };
+  EXPECT_EQ(levels_of(EventType::connection, "attempted"), Levels{"low"});
+  EXPECT_EQ(levels_of(EventType::connection, "answered"), Levels{});
+  EXPECT_EQ(levels_of(EventType::connection, "credentials"), Levels{});
+  EXPECT_EQ(levels_of(EventType::address_claim, "claimed"), Levels{});
+  // Who answers what the story does not take for an answer (a reset, say) is none.
+  EXPECT_EQ(levels_of(EventType::responder, "attempted"), Levels{});
+  EXPECT_EQ(levels_of(EventType::responder, "answered"), Levels{"high"});
+  EXPECT_EQ(levels_of(EventType::http_response, "answered"), Levels{"high"});
+  EXPECT_EQ(levels_of(EventType::token_issued, "token"), Levels{"high"});
+  EXPECT_EQ(levels_of(EventType::http_response, "credentials"), Levels{});
+}
+
+event::Event delivery(event::Delivered what, event::AccountVerdict verdict) {
+  event::Event event = tcp_event(EventType::credentials_delivered);
+  event.response.status = 200;
+  event.stage = "credentials";
+  event.exchange.delivered = what;
+  event.exchange.account_expected = verdict;
+  return event;
+}
+
+TEST_F(ShippedRules, DeliveriesAreGradedByAccount) {
+  using event::AccountVerdict;
+  using event::Delivered;
+  EXPECT_EQ(levels(delivery(Delivered::credentials, AccountVerdict::none)), Levels{"critical"});
+  EXPECT_EQ(levels(delivery(Delivered::identity_document, AccountVerdict::none)), Levels{"high"});
+  EXPECT_EQ(levels(delivery(Delivered::role_info, AccountVerdict::none)), Levels{"high"});
+  EXPECT_EQ(levels(delivery(Delivered::user_data, AccountVerdict::none)), Levels{"high"});
+  for (const Delivered what : {Delivered::credentials, Delivered::identity_document}) {
+    EXPECT_EQ(levels(delivery(what, AccountVerdict::no)), Levels{"critical"});
+    EXPECT_EQ(levels(delivery(what, AccountVerdict::wrong_network)), Levels{"high"});
+    EXPECT_EQ(levels(delivery(what, AccountVerdict::yes)), Levels{"informational"});
+  }
+}
+
+TEST_F(ShippedRules, TokensAlertAndForwardedOnesMore) {
+  event::Event event = tcp_event(EventType::token_issued);
+  EXPECT_EQ(levels(event), Levels{"high"});
+  event.exchange.forwarded = true;
+  EXPECT_EQ(levels(event), (Levels{"critical", "high"}));
+}
+
+TEST_F(ShippedRules, RefusalsOfEndpointsAlert) {
+  event::Event event = tcp_event(EventType::http_response);
+  event.response.status = 401;
+  EXPECT_EQ(levels(event), Levels{});
+  event.flow.endpoint = "aws-imds-ipv4";
+  EXPECT_EQ(levels(event), Levels{"low"});
+  event.response.status = 200;
+  EXPECT_EQ(levels(event), Levels{});
 }
 
 TEST_F(ShippedRules, OrdinaryEventsHitTheBulletinsRuleAlone) {

@@ -5,7 +5,8 @@
 // through an Evaluator of its own (rules/evaluator.h).
 // Ownership: copies what it needs out of the rule trees.
 // Limits, each an error of kind `config` that names the rule's file, line and column when passed:
-// kMaxRules rules, kMaxPatternTextBytes bytes in one string value, kMaxAtoms different comparisons.
+// kMaxRules rules, kMaxPatternTextBytes bytes in one string value, kMaxAtoms different comparisons,
+// kMaxComparedWithStory of a rule that is judged in the story.
 #pragma once
 
 #include <cstddef>
@@ -17,22 +18,33 @@
 #include "base/address.h"
 #include "base/result.h"
 #include "event/event.h"
+#include "event/fields.h"
+#include "rules/raw_starts.h"
 
-namespace imds::sigma {
-struct Rule;
+namespace imds::match {
+class Compilation;
 }
+namespace imds::sigma {
+struct Filter;
+struct Rule;
+}  // namespace imds::sigma
 
 namespace imds::rules {
 
 inline constexpr std::size_t kMaxRules = 65535;
 inline constexpr std::size_t kMaxPatternTextBytes = 4000;
 inline constexpr std::size_t kMaxAtoms = 1'000'000;
+// Different comparisons of one rule beside those of imds.stage and imds.timeline, if it has such:
+// a bit each in a finding.
+inline constexpr std::size_t kMaxComparedWithStory = 64;
 
 struct CompileOptions {
   // Stands in every finding, so that rule indices are read against the right set.
   std::uint32_t generation = 1;
   // Strings shorter than this would hit in nearly every head; they do not index a rule.
   std::size_t min_literal_bytes = 4;
+  // Bounds and cache of the databases; used during compile() only.
+  match::Compilation* compilation = nullptr;
 };
 
 // What alerts say about a rule.
@@ -43,7 +55,11 @@ struct RuleInfo {
   int severity = 3;   // 1 (informational) to 5 (critical)
   std::vector<std::string> tags;
   std::string file;
+  int line = 0;              // where it begins; 0: not known
   std::uint32_t events = 0;  // event::bit of each type the rule can alert on, conditions considered
+  // It compares imds.stage or imds.timeline: a hit says that it may hold, the story whether it does
+  // (Evaluator::holds_in_story).
+  bool in_story = false;
 };
 
 // How an HTTP request comes to the rule's notice.
@@ -57,13 +73,35 @@ struct RuleIndex {
   std::string unindexed_because;
 };
 
+// What was compiled for matching. Bytes are those of Hyperscan's databases.
+struct RuleSetSize {
+  struct Scan {
+    std::size_t strings = 0;
+    std::size_t bytes = 0;
+    std::string info;  // the library's version and the CPU features it uses
+  };
+  Scan head;                      // over raw request heads
+  Scan raw;                       // over streams that are no HTTP
+  std::size_t comparisons = 0;    // that differ, of all rules
+  std::size_t exact_strings = 0;  // of them found by exact matching of fields
+  std::size_t regexes = 0;
+  std::size_t exact_bytes = 0;
+
+  [[nodiscard]] std::size_t bytes() const { return head.bytes + raw.bytes + exact_bytes; }
+};
+
 // The compiled form; private to the room.
 struct Program;
 
 class RuleSet {
  public:
   // Errors: kind `config` with the position in the rule's file, or kind `environment` when the CPU
-  // cannot run the matcher. No rules give a set that never matches.
+  // cannot run the matcher. No rules give a set that never matches. Filters index `rules`; they
+  // change neither what indexes a rule nor which events it listens to.
+  [[nodiscard]] static Result<std::shared_ptr<const RuleSet>> compile(
+      const std::vector<sigma::Rule>& rules, const CompileOptions& options,
+      const std::vector<sigma::Filter>& filters);
+  // The same without filters.
   [[nodiscard]] static Result<std::shared_ptr<const RuleSet>> compile(
       const std::vector<sigma::Rule>& rules, const CompileOptions& options = {});
 
@@ -77,9 +115,18 @@ class RuleSet {
   [[nodiscard]] const RuleInfo& info(std::size_t rule) const;
   [[nodiscard]] const RuleIndex& index(std::size_t rule) const;
 
+  [[nodiscard]] std::size_t filter_count() const;
+  // Title of a filter < filter_count(), in the order given to compile().
+  [[nodiscard]] const std::string& filter_title(std::size_t filter) const;
+
   // Some rule can alert on events of this type: `imds.event` comparisons and fields that the type
   // never carries are taken into account.
   [[nodiscard]] bool listens_to(event::EventType type) const;
+  // Some rule or filter compares this field, or another with it.
+  [[nodiscard]] bool compares(event::FieldId field) const;
+
+  // Some rule is judged in the story.
+  [[nodiscard]] bool has_story_rules() const;
 
   // Some rule is indexed by nothing: every HTTP head has to be parsed, whatever the prefilter says.
   [[nodiscard]] bool parses_every_head() const;
@@ -89,6 +136,9 @@ class RuleSet {
   // Longest string that raw_match compares, in bytes, its `*` taken as empty: a scan over
   // consecutive pieces must repeat the last (this - 1) bytes of what came before. 0 without any.
   [[nodiscard]] std::size_t longest_raw_literal() const;
+
+  // Where such a string can begin.
+  [[nodiscard]] const RawStarts& raw_starts() const;
 
   // Addresses some rule names as destination: flows to them make `connection` events, and every
   // head in them is parsed. Sorted, without duplicates. A prefix only ever named under a negation
@@ -102,8 +152,16 @@ class RuleSet {
   // that is false for want of its field. Each begins with file and line.
   [[nodiscard]] const std::vector<std::string>& warnings() const;
 
+  // Whether a rule alone could be compiled, as far as its comparisons tell: finds all that is wrong
+  // with many.
+  [[nodiscard]] static Status check(const sigma::Rule& rule);
+
   // For `--check`: what each rule listens to and what indexes it, then what was compiled.
   [[nodiscard]] std::vector<std::string> describe() const;
+  // The parts of it.
+  [[nodiscard]] std::vector<std::string> describe_rule(std::size_t rule) const;
+  [[nodiscard]] std::vector<std::string> describe_databases() const;
+  [[nodiscard]] RuleSetSize compiled_size() const;
 
   // For the Evaluator.
   [[nodiscard]] const Program& program() const { return *program_; }
