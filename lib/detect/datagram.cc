@@ -32,13 +32,13 @@ bool Inspector::inspect_datagram(const Step& step) {
     return false;
   }
   const bool needs_parsing = step.flow.of_interest || parses_every_head_ || sketch.disguise != 0 ||
-                             evaluator_.prefilter(head);
+                             seat_->evaluator().prefilter(head);
   if (needs_parsing && !parse(head, http::LineTrust::versioned)) {
     return false;
   }
   counters_.http_datagrams.add();
   if (needs_parsing) {
-    inspect_parsed_head(step);
+    inspect_parsed_head(step, Place::beside);
   }
   return true;
 }

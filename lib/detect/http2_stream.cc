@@ -1,10 +1,7 @@
 // The client's direction of an HTTP/2 connection: its frames are walked, its header blocks
 // decompressed and judged. Whatever makes that impossible leaves the connection blind: counted by
 // reason, then read like any unknown protocol. Servers' directions are not decompressed.
-#include <algorithm>
-
 #include "detect/inspector.h"
-#include "http/target.h"
 
 namespace imds::detect {
 
@@ -119,15 +116,7 @@ http::Http2Inflated Inspector::judge_http2_block(const Step& step, Http2Connecti
 // The same event as the same request in HTTP/1 raises, but for its version.
 void Inspector::inspect_http2_request(const Step& step, const http::Http2HeaderBlock& block) {
   const std::string_view host = block.authority.data() != nullptr ? block.authority : block.host;
-  const http::Target target = http::split_target(block.method, block.target(), host);
-  const http::NormalisedTarget normal = http::normalise_target(target, target_buffer_);
-  event::Event event = base_event(step, event::EventType::http_request);
-  event.ordinal = step.flow.requests++;
-  event.http.method = block.method;
-  event.http.target = {target.text, normal.target};
-  event.http.path = {target.path, normal.path};
-  event.http.query = {target.query, normal.query};
-  event.http.domain = {target.host, normal.domain};
+  event::Event event = request_event(step, block.method, block.target(), host);
   event.http.host = block.host;
   event.http.user_agent = block.user_agent;
   event.http.headers = block.headers;
@@ -177,10 +166,7 @@ void Inspector::blind_http2(const Step& step, Http2Blind reason) {
   }
   http2_.close(step.stream);
   become_opaque(step, {});
-  if (step.flow.endpoint != classify::kNoEndpoint && !step.flow.http2_reported) {
-    step.flow.http2_reported = true;
-    judge(step, base_event(step, event::EventType::http2_mid_stream));
-  }
+  report_http2_blind(step);
 }
 
 // Frames in the middle of a stream whose beginning was not seen. Counted once per flow, in
@@ -188,6 +174,11 @@ void Inspector::blind_http2(const Step& step, Http2Blind reason) {
 void Inspector::note_http2_mid_stream(const Step& step) {
   step.flow.http2 = true;
   counters_.http2_blind[static_cast<std::size_t>(Http2Blind::mid_stream)].add();
+  report_http2_blind(step);
+}
+
+// Once per flow that touches an endpoint.
+void Inspector::report_http2_blind(const Step& step) {
   if (step.flow.endpoint != classify::kNoEndpoint && !step.flow.http2_reported) {
     step.flow.http2_reported = true;
     judge(step, base_event(step, event::EventType::http2_mid_stream));

@@ -1,11 +1,11 @@
 // One direction of a TCP stream, read as HTTP/1 requests.
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 #include <cstring>
 
 #include "detect/inspector.h"
 #include "http/http2_frames.h"
+#include "http/ordinary_head.h"
 #include "http/probe.h"
 #include "http/sketch.h"
 
@@ -25,6 +25,13 @@ bool ends_a_line(ByteSpan bytes) {
 
 http::LineTrust trust_of(const DirectionState& stream) {
   return stream.strict ? http::LineTrust::guessed : http::LineTrust::any;
+}
+
+// The first word of a request's head.
+std::string_view method_of(ByteSpan head) {
+  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  const std::size_t begin = std::min(text.find_first_not_of("\r\n"), text.size());
+  return text.substr(begin, text.find_first_of(" \t", begin) - begin);
 }
 
 // Blank lines before a request or between requests mean nothing, however many.
@@ -48,6 +55,10 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
     counters_.segments_reprobed.add();
     restart_probe(stream, true);
   }
+  if (stream.phase == Phase::opaque && segment[0] == 'H' && follows_answers(step) &&
+      http::starts_like_response(segment) == http::Probe::yes) {
+    restart_probe(stream, false);
+  }
   const bool undecided = stream.phase == Phase::opaque || stream.phase == Phase::probe;
   if (undecided && stream.strict && !step.flow.http2 && http::may_be_http2_frame(segment) &&
       http::looks_like_http2_frames(segment)) {
@@ -55,18 +66,24 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
   }
   // The side reads a segment once, from where its request begins to the segment's end.
   bool side_has_read = false;
-  if (stream.side_active && stream.phase != Phase::http_body && stream.phase != Phase::hunt) {
+  const bool in_body = stream.phase == Phase::http_body || stream.phase == Phase::answer_body;
+  if (stream.side_active && !in_body && stream.phase != Phase::hunt) {
     side_has_read = consume_side(step, segment, 0);
   }
   for (ByteSpan bytes = segment; !bytes.empty();) {
     switch (stream.phase) {
       case Phase::probe:
-        bytes = consume_probe(step, bytes);
+        if (const std::size_t size = consume_ordinary_head(step, bytes); size > 0) {
+          bytes = bytes.subspan(size);
+        } else {
+          bytes = consume_probe(step, bytes);
+        }
         break;
       case Phase::http_head:
         bytes = consume_head(step, bytes);
         break;
-      case Phase::http_body: {
+      case Phase::http_body:
+      case Phase::answer_body: {
         // Here a body or a segment of it begins.
         const ByteSpan body = bytes;
         if (!stream.side_active && looks_like_request(body)) {
@@ -74,7 +91,8 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
           stream.side_active = true;
           stream.side_second = step.packet.second_reading;
         }
-        bytes = consume_body(step, body);
+        bytes = stream.phase == Phase::http_body ? consume_body(step, body)
+                                                 : consume_answer_body(step, body);
         if (stream.side_active && !side_has_read && stream.phase != Phase::hunt) {
           side_has_read = consume_side(step, body, body.size() - bytes.size());
         }
@@ -82,6 +100,12 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
       }
       case Phase::http2:
         bytes = consume_http2(step, bytes);
+        break;
+      case Phase::answer_waits:
+        bytes = hold_answer(step, bytes);
+        break;
+      case Phase::answer_head:
+        bytes = consume_answer_head(step, bytes);
         break;
       case Phase::hunt:
         hunt(step, bytes);
@@ -93,6 +117,36 @@ void Inspector::consume(const Step& step, ByteSpan segment) {
         break;
     }
   }
+}
+
+// What nearly every client sends: a whole head without anything odd. Returns its size; 0 if it is
+// something else, of which nothing was read.
+std::size_t Inspector::consume_ordinary_head(const Step& step, ByteSpan bytes) {
+  DirectionState& stream = step.stream;
+  if (!stream.head.buffer.empty()) {
+    return 0;
+  }
+  const http::OrdinaryHead found = http::read_ordinary_head(bytes, options_.head_bytes_max, head_);
+  if (found.size == 0) {
+    return 0;
+  }
+  const ByteSpan head = bytes.first(found.size);
+  remember(step, head);
+  counters_.http_heads.add();
+  if (found.disguise != 0) {
+    counters_.http_heads_disguised.add();
+  }
+  const bool needs_judging = this->needs_judging(step, head, found.disguise != 0, found.body);
+  note_requester(step);
+  if (needs_judging) {
+    counters_.http_heads_parsed.add();
+    inspect_parsed_head(step, Place::stream);
+  } else {
+    counters_.http_heads_passed_over.add();
+    note_passed_request(step, head_.method);
+  }
+  follow_body(step, head, found.body);
+  return found.size;
 }
 
 // Returns the bytes still to be read: all of them once it is decided that a request begins.
@@ -129,6 +183,9 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
     return bytes.subspan(http::kHttp2Preface.size() - kept);
   }
   if (response == http::Probe::yes) {
+    if (begin_answer(step, bytes)) {
+      return stream.phase == Phase::answer_head ? bytes : ByteSpan();
+    }
     // A server's answer is not an unknown protocol; a client that sends one speaks such.
     stream.raw_done = step.flow.client != step.index();
     become_opaque(step, bytes);
@@ -146,6 +203,12 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
                          preamble.verdict == http::Probe::need_more;
   if (undecided && first.size() < joined.size() && keep(step, stream.head, bytes)) {
     return {};
+  }
+  if (stream.strict && step.flow.endpoint != classify::kNoEndpoint && follows_answers(step) &&
+      !step.flow.http2) {
+    judge_raw(step, bytes);
+    begin_unseen_answer(step);
+    return bytes;
   }
   become_opaque(step, bytes);
   return {};
@@ -238,6 +301,14 @@ bool Inspector::consume_side(const Step& step, ByteSpan bytes, std::size_t body_
   return false;
 }
 
+// Whether a rule may hold for the head, or the prefilter cannot tell.
+bool Inspector::needs_judging(const Step& step, ByteSpan head, bool disguised,
+                              const http::BodyPlan& body) {
+  return step.flow.of_interest || parses_every_head_ || step.stream.strict || disguised ||
+         body.conflicting || !tunnel_host(step.stream).empty() ||
+         seat_->evaluator().prefilter(head);
+}
+
 void Inspector::head_complete(const Step& step, ByteSpan head) {
   DirectionState& stream = step.stream;
   remember(step, head);
@@ -251,9 +322,7 @@ void Inspector::head_complete(const Step& step, ByteSpan head) {
   if (sketch.disguise != 0) {
     counters_.http_heads_disguised.add();
   }
-  const bool needs_parsing = step.flow.of_interest || parses_every_head_ || stream.strict ||
-                             sketch.disguise != 0 || sketch.body.conflicting ||
-                             !tunnel_host(stream).empty() || evaluator_.prefilter(head);
+  const bool needs_parsing = needs_judging(step, head, sketch.disguise != 0, sketch.body);
   http::BodyPlan plan = sketch.body;
   if (needs_parsing) {
     counters_.http_heads_parsed.add();
@@ -268,8 +337,16 @@ void Inspector::head_complete(const Step& step, ByteSpan head) {
   }
   note_requester(step);
   if (needs_parsing) {
-    inspect_parsed_head(step);
+    inspect_parsed_head(step, Place::stream);
+  } else {
+    note_passed_request(step, method_of(head));
   }
+  follow_body(step, head, plan);
+}
+
+// `head` is judged: what follows is its body, or another message.
+void Inspector::follow_body(const Step& step, ByteSpan head, const http::BodyPlan& plan) {
+  DirectionState& stream = step.stream;
   if (plan.conflicting) {
     // With a bare CR, what looks like a header may be another request.
     const std::size_t line = head_.fields.bare_cr ? head_.fields.bytes.data() - head.data() : 0;
@@ -346,55 +423,14 @@ void Inspector::restart_probe(DirectionState& stream, bool strict) {
   forget_tunnel(stream);
 }
 
-// A message to a proxy ends here; what it says of its target serves the first request behind it.
-ByteSpan Inspector::pass_preamble(const Step& step, const http::Preamble& preamble,
-                                  ByteSpan bytes) {
-  DirectionState& stream = step.stream;
-  counters_.proxy_preambles.add();
-  std::array<char, kProbeBytes> name{};
-  std::string_view host;
-  if (preamble.address.is_set()) {
-    const bool v4 = preamble.address.is_v4();
-    inet_ntop(v4 ? AF_INET : AF_INET6, preamble.address.bytes.data(), name.data(), name.size());
-    host = name.data();
-  } else {
-    host = {name.data(), preamble.name.copy(name.data(), name.size())};
-  }
-  restart_probe(stream, false);
-  stream.preamble = preamble.kind;
-  if (!host.empty()) {
-    (void)keep(step, stream.side,
-               {reinterpret_cast<const std::uint8_t*>(host.data()), host.size()});
-  }
-  return bytes;
-}
-
-// Where the SOCKS request in front of the stream's first request went; empty without.
-std::string_view Inspector::tunnel_host(const DirectionState& stream) {
-  if (stream.preamble == http::PreambleKind::none || stream.side_active ||
-      stream.side.buffer.empty()) {
-    return {};
-  }
-  const ByteSpan host = arena_.bytes(stream.side.buffer);
-  return {reinterpret_cast<const char*>(host.data()), host.size()};
-}
-
-void Inspector::forget_tunnel(DirectionState& stream) {
-  if (stream.preamble != http::PreambleKind::none) {
-    stream.preamble = http::PreambleKind::none;
-    if (!stream.side_active) {
-      arena_.release(stream.side.buffer);
-    }
-  }
-}
-
 void Inspector::become_opaque(const Step& step, ByteSpan bytes) {
   DirectionState& stream = step.stream;
   stream.phase = Phase::opaque;
+  step.flow.last_raw_byte[step.index()] = FlowState::kNoByte;
   forget_tunnel(stream);
   if (!stream.head.buffer.empty()) {
     // Short beginnings that turned out not to be a request take part in the raw scan.
-    if (!bytes.empty() && options_.raw_scan_bytes > 0) {
+    if (!bytes.empty() && raw_scan_bytes_ > 0) {
       const ByteSpan kept = arena_.bytes(stream.head.buffer);
       std::array<std::uint8_t, kProbeBytes> copy;
       const std::size_t size = std::min(kept.size(), copy.size());
@@ -439,16 +475,15 @@ bool Inspector::keep(const Step& step, HeadCollector& collector, ByteSpan bytes)
   return false;
 }
 
-// What the collector holds and the bytes it could not take, in one piece of working memory.
-ByteSpan Inspector::joined(const HeadCollector& collector, ByteSpan bytes) {
+// What the collector holds and the bytes behind it, `most` in all, in one piece of working memory.
+ByteSpan Inspector::joined(const HeadCollector& collector, ByteSpan bytes, std::size_t most) {
   std::size_t size = 0;
   if (!collector.buffer.empty()) {
     const ByteSpan kept = arena_.bytes(collector.buffer);
     std::copy(kept.begin(), kept.end(), raw_buffer_.begin());
     size = kept.size();
   }
-  const std::size_t more =
-      std::min(bytes.size(), flow::Arena::kLargest - std::min(size, flow::Arena::kLargest));
+  const std::size_t more = std::min(bytes.size(), most - std::min(size, most));
   std::copy_n(bytes.begin(), more, raw_buffer_.begin() + static_cast<std::ptrdiff_t>(size));
   return ByteSpan(raw_buffer_).first(size + more);
 }

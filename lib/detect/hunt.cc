@@ -42,12 +42,7 @@ void Inspector::hunt(const Step& step, ByteSpan segment) {
   }
   ByteSpan text = segment;
   if (!side.buffer.empty()) {
-    const ByteSpan kept = arena_.bytes(side.buffer);
-    std::copy(kept.begin(), kept.end(), raw_buffer_.begin());
-    const std::size_t more = std::min(segment.size(), raw_buffer_.size() - kept.size());
-    std::copy_n(segment.begin(), more,
-                raw_buffer_.begin() + static_cast<std::ptrdiff_t>(kept.size()));
-    text = ByteSpan(raw_buffer_).first(kept.size() + more);
+    text = joined(side, segment, raw_buffer_.size());
     arena_.release(side.buffer);
   }
   step.stream.side_active = false;
@@ -98,12 +93,10 @@ bool Inspector::hunt_in(const Step& step, ByteSpan text, bool is_all) {
 // What was kept will not go on.
 void Inspector::flush_hunt(const Step& step) {
   HeadCollector& side = step.stream.side;
-  const ByteSpan kept = side.buffer.empty() ? ByteSpan{} : arena_.bytes(side.buffer);
-  std::copy(kept.begin(), kept.end(), raw_buffer_.begin());
+  const ByteSpan text = joined(side, {}, raw_buffer_.size());
   arena_.release(side.buffer);
   if (step.stream.side_active) {
     step.stream.side_active = false;
-    const ByteSpan text = ByteSpan(raw_buffer_).first(kept.size());
     if (!hunt_in(step, text, true)) {
       take_hunted_as_raw(step, text);
     }

@@ -13,8 +13,6 @@ using packet::IpProtocol;
 
 // A head can also be complete in one segment, whose payload may be longer than head_bytes_max.
 constexpr std::size_t kLongestHead = 65536;
-// Packets after which a flow seen in one direction only is taken to stay so.
-constexpr std::uint32_t kPacketsToJudge = 16;
 constexpr std::uint8_t kIcmpEchoRequest = 8;
 constexpr std::uint8_t kIcmpv6EchoRequest = 128;
 
@@ -25,18 +23,13 @@ bool is_echo_request(const packet::PacketView& view) {
 
 }  // namespace
 
-Result<std::unique_ptr<Inspector>> Inspector::create(Options options,
-                                                     std::shared_ptr<const rules::RuleSet> rules,
-                                                     const classify::SuppressionSet& suppressions,
+Result<std::unique_ptr<Inspector>> Inspector::create(Options options, PolicySeat& seat,
                                                      FindingRing& findings) {
-  auto evaluator = rules::Evaluator::create(std::move(rules));
-  if (!evaluator) {
-    return pass_on(evaluator);
-  }
   options.head_bytes_max = std::min<std::uint32_t>(options.head_bytes_max, flow::Arena::kLargest);
   try {
-    return std::unique_ptr<Inspector>(
-        new Inspector(std::move(options), std::move(*evaluator), suppressions, findings));
+    std::unique_ptr<Inspector> made(new Inspector(std::move(options), findings));
+    made->take(seat);
+    return made;
   } catch (const std::bad_alloc&) {
     return fail(
         ErrorKind::environment,
@@ -44,29 +37,54 @@ Result<std::unique_ptr<Inspector>> Inspector::create(Options options,
   }
 }
 
-Inspector::Inspector(Options options, rules::Evaluator evaluator,
-                     const classify::SuppressionSet& suppressions, FindingRing& findings)
+Inspector::Inspector(Options options, FindingRing& findings)
     : options_(std::move(options)),
-      evaluator_(std::move(evaluator)),
-      suppressions_(suppressions),
       findings_(findings),
       arena_(options_.arena),
+      exchanges_(options_.exchanges, options_.inflaters, arena_),
       http2_(options_.http2_bytes),
-      counters_(suppressions.size(), options_.ports),
-      parses_every_head_(evaluator_.rules().parses_every_head()),
-      raw_overlap_(evaluator_.rules().longest_raw_literal() > 0
-                       ? evaluator_.rules().longest_raw_literal() - 1
-                       : 0),
+      counters_(options_.ports),
+      evidence_(options_.evidence),
+      lane_(counters_, options_.ports),
       unfold_buffer_(kLongestHead),
       target_buffer_(2 * kLongestHead + http::kNormaliseSlack),
       headers_buffer_(2 * kLongestHead),
       raw_buffer_(kLongestHead + flow::Arena::kLargest),
       overlay_buffer_(kLongestHead + flow::Arena::kLargest),
+      answer_buffer_(flow::Arena::kLargest),
       held_(options_.reorder),
-      delivered_(std::size_t{std::max(options_.history_mib, 1u)} << 20) {
-  raw_overlap_ = std::min(raw_overlap_, flow::Arena::kLargest);
-  if (!evaluator_.rules().needs_raw_scan()) {
-    options_.raw_scan_bytes = 0;
+      delivered_(std::size_t{std::max(options_.history_mib, 1u)} << 20) {}
+
+void Inspector::take(PolicySeat& seat) {
+  const rules::RuleSet& rules = *seat.policy().rules;
+  seat_ = &seat;
+  generation_ = rules.generation();
+  parses_every_head_ = rules.parses_every_head();
+  raw_scan_bytes_ = rules.needs_raw_scan() ? options_.raw_scan_bytes : 0;
+  raw_overlap_ =
+      std::min(std::max<std::size_t>(rules.longest_raw_literal(), 1) - 1, flow::Arena::kLargest);
+  lane_.take(rules.raw_starts(), raw_scan_bytes_, generation_);
+}
+
+// What a flow remembers from before a reload. Rules it has alerted on are kept by their identity,
+// and a connection that was reported stays so.
+void Inspector::refresh(const PacketContext& packet, FlowState& flow) {
+  const auto generation = static_cast<std::uint16_t>(generation_);
+  if (flow.generation == generation || flow.packets == 0) [[likely]] {
+    return;
+  }
+  flow.generation = generation;
+  flow.of_interest = packet.of_interest();
+  flow.endpoint =
+      packet.destination->is_endpoint() ? packet.destination->endpoint : packet.source->endpoint;
+  for (DirectionState& stream : flow.directions) {
+    const bool is_asked =
+        stream.raw_skipped == RawSkipped::unasked ||
+        (stream.raw_skipped == RawSkipped::bypassed && flow.endpoint != classify::kNoEndpoint);
+    if (is_asked && raw_scan_bytes_ > 0) {
+      stream.raw_skipped = RawSkipped::no;
+      stream.raw_done = false;
+    }
   }
 }
 
@@ -82,6 +100,8 @@ bool Inspector::begins_flow(const PacketContext& packet) {
 }
 
 void Inspector::packet(const PacketContext& packet, flow::Direction direction, FlowState& state) {
+  FastLane::settle(state);
+  refresh(packet, state);
   DirectionState& stream = state.directions[flow::index(direction)];
   if (packet.view->is(IpProtocol::tcp) && goes_elsewhere(packet, direction, state)) {
     const Elsewhere begun = state.elsewhere;
@@ -92,30 +112,42 @@ void Inspector::packet(const PacketContext& packet, flow::Direction direction, F
       state.saw_syn = true;
       state.client = begun.direction;
       state.client_evidence = ClientEvidence::syn;
-      state.directions[begun.direction].seen = true;
-      (void)state.directions[begun.direction].cursor.accept(begun.sequence - 1, true, {});
+      state.seen |= static_cast<std::uint8_t>(1u << begun.direction);
+      (void)state.cursors[begun.direction].accept(begun.sequence - 1, true, {});
     }
   }
   const Step step{packet, state, direction, stream};
-  if (state.packets++ == 0) {
-    state.of_interest = packet.of_interest();
-    state.ingress_port = packet.ingress_port;
-    state.is_test = packet.is_test;
-  }
-  stream.seen = true;
-  note_direction(step);
-  if (!state.connection_reported && packet.touches_watched()) {
-    report_connection(step);
-  }
+  note_packet(step);
   if (may_be_request(*packet.view)) {
     note_requester(step);
     (void)inspect_datagram(step);
   }
   if (packet.view->is(IpProtocol::tcp)) {
     tcp_segment(step);
+    review_waiting_answers(packet, direction, state);
     if (state.packets >= kPacketsToJudge) {
-      judge_sides(state);
+      lane_.judge_sides(state);
     }
+    // Every byte of a DNS server's is read.
+    if (!is_from_dns_server(step) && packet.view->destination_port != Evidence::kDns) {
+      lane_.arm(state, packet.touches_watched());
+    }
+  }
+}
+
+// What any packet tells of its flow, whatever it carries.
+void Inspector::note_packet(const Step& step) {
+  FlowState& flow = step.flow;
+  if (flow.packets++ == 0) {
+    flow.generation = static_cast<std::uint16_t>(generation_);
+    flow.of_interest = step.packet.of_interest();
+    flow.ingress_port = step.packet.ingress_port;
+    flow.is_test = step.packet.is_test;
+  }
+  flow.seen |= static_cast<std::uint8_t>(1u << flow::index(step.direction));
+  note_direction(step);
+  if (!flow.connection_reported && step.packet.touches_watched()) {
+    report_connection(step);
   }
 }
 
@@ -173,26 +205,16 @@ void Inspector::release(DirectionState& stream) {
   stream.side.finder.reset();
 }
 
-void Inspector::judge_sides(FlowState& state) {
-  if (state.judged || !state.saw_payload || state.ingress_port >= options_.ports) {
-    return;
-  }
-  state.judged = true;
-  counters_.flows_judged[state.ingress_port].add();
-  if (!state.directions[0].seen || !state.directions[1].seen) {
-    counters_.flows_one_sided[state.ingress_port].add();
-  }
-}
-
 void Inspector::end_flow(FlowState& state) {
-  judge_sides(state);
+  FastLane::settle(state);
+  lane_.judge_sides(state);
   for (unsigned d = 0; d < 2; ++d) {
     DirectionState& stream = state.directions[d];
     close_hole(state, stream);
     const bool acknowledged = (state.has_acknowledged & (1u << d)) != 0;
-    if (acknowledged && stream.cursor.started()) {
+    if (acknowledged && state.cursors[d].started()) {
       // Bytes at the stream's end that only the receiver saw. A FIN takes a number, too.
-      const std::int32_t unseen = stream.cursor.distance(state.acknowledged[d]);
+      const std::int32_t unseen = state.cursors[d].distance(state.acknowledged[d]);
       if (unseen > 1 && unseen <= static_cast<std::int32_t>(flow::StreamCursor::kPlausible)) {
         note_unseen(state, static_cast<std::uint64_t>(unseen));
       }
@@ -201,13 +223,15 @@ void Inspector::end_flow(FlowState& state) {
     held_.release(state.held[d]);
     http2_.close(stream);
   }
+  exchanges_.close(state);
 }
 
 void Inspector::end_flow(FlowState& state, const PacketContext& packet, flow::Direction direction) {
+  FastLane::settle(state);
   give_up_waiting(state, packet);
   for (DirectionState& stream : state.directions) {
     if (stream.is_unfinished()) {
-      counters_.http_heads_abandoned.add();
+      counters_.http_heads_abandoned.add(stream.is_unfinished_answer() ? 0 : 1);
       judge_unfinished({packet, state, direction, stream});
     }
   }

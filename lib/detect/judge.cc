@@ -1,7 +1,9 @@
 // From parsed heads to events, from events to findings.
 #include <algorithm>
 
+#include "base/text.h"
 #include "detect/inspector.h"
+#include "detect/request_fields.h"
 #include "http/target.h"
 
 namespace imds::detect {
@@ -29,13 +31,33 @@ ByteSpan without_cut_host(ByteSpan head) {
     return head;
   }
   for (std::size_t i = 0; i < kHost.size(); ++i) {
-    const std::uint8_t c = last[i];
-    const bool upper = c >= 'A' && c <= 'Z';
-    if ((upper ? c + ('a' - 'A') : c) != static_cast<std::uint8_t>(kHost[i])) {
+    if (ascii_lower(static_cast<char>(last[i])) != kHost[i]) {
       return head;
     }
   }
   return head.first(line);
+}
+
+// Where the next finding will be written, which has long left the caches.
+void prefetch_for_writing(const event::Finding* finding) {
+  if (finding == nullptr) {
+    return;
+  }
+  constexpr int kWrite = 1;
+  const auto fetch = [](const void* at) { __builtin_prefetch(at, kWrite); };
+  fetch(finding);
+  fetch(&finding->rules);
+  fetch(&finding->source);
+  fetch(&finding->destination);
+  fetch(&finding->tunnel);
+  fetch(&finding->endpoint);
+  fetch(&finding->method);
+  fetch(&finding->target);
+  fetch(&finding->path);
+  fetch(&finding->domain);
+  fetch(&finding->user_agent);
+  fetch(&finding->http_version);
+  fetch(&finding->exchange);
 }
 
 }  // namespace
@@ -46,23 +68,25 @@ bool Inspector::parse(ByteSpan head, http::LineTrust trust) {
          http::is_trusted(head_, trust);
 }
 
-void Inspector::inspect_parsed_head(const Step& step) {
+void Inspector::inspect_parsed_head(const Step& step, Place place) {
   const std::string_view host =
       head_.fields.host.data() != nullptr ? head_.fields.host : tunnel_host(step.stream);
-  const http::Target target = http::split_target(head_.method, head_.target, host);
-  const http::NormalisedTarget normal = http::normalise_target(target, target_buffer_);
+  event::Event event = request_event(step, head_.method, head_.target, host);
+  set_headers(event.http, head_, headers_buffer_);
+  add_request_facts(event);
+  const bool matched = judge(step, event);
+  if (place == Place::stream && !step.packet.second_reading) {
+    note_request(step, event, matched);
+  }
+}
+
+// What a request of any HTTP version says by its method, its target and the host it asks for.
+event::Event Inspector::request_event(const Step& step, std::string_view method,
+                                      std::string_view target_text, std::string_view host) {
   event::Event event = base_event(step, event::EventType::http_request);
   event.ordinal = step.flow.requests++;
-  event.http.method = head_.method;
-  event.http.target = {target.text, normal.target};
-  event.http.path = {target.path, normal.path};
-  event.http.query = {target.query, normal.query};
-  event.http.domain = {target.host, normal.domain};
-  event.http.host = head_.fields.host;
-  event.http.user_agent = head_.fields.user_agent;
-  event.http.headers = http::write_header_text(head_.fields, headers_buffer_).text;
-  event.http.version = head_.version_text;
-  judge(step, event);
+  set_target(event.http, method, target_text, host, target_buffer_);
+  return event;
 }
 
 // False: it is no request.
@@ -75,16 +99,14 @@ bool Inspector::inspect_partial_head(const Step& step, ByteSpan head, http::Line
     return false;
   }
   note_requester(step);
-  inspect_parsed_head(step);
+  inspect_parsed_head(step, trust == http::LineTrust::versioned ? Place::beside : Place::stream);
   return true;
 }
 
 event::Event Inspector::base_event(const Step& step, event::EventType type) const {
   const packet::PacketView& view = *step.packet.view;
   const FlowState& flow = step.flow;
-  event::Event event;
-  event.type = type;
-  event.time = view.time;
+  event::Event event = packet_event(step.packet, type);
   event.is_test = flow.is_test;
 
   bool from_client = flow.client == flow::index(step.direction);
@@ -98,67 +120,94 @@ event::Event Inspector::base_event(const Step& step, event::EventType type) cons
   event.flow.source = from_client ? source : destination;
   event.flow.destination = from_client ? destination : source;
 
-  event.flow.ip_protocol = view.protocol;
-  event.flow.vlan_count = view.vlan.count;
-  std::copy_n(view.vlan.ids.begin(), view.vlan.count, event.flow.vlans.begin());
-  event.flow.ingress_port = step.packet.ingress_port;
-  event.flow.tunnel = view.tunnel;
   const bool is_tcp = view.is(packet::IpProtocol::tcp);
   if (is_tcp && !flow.saw_syn) {
     event.flow.visibility |= event::kMidStream;
   }
-  if (!from_client && !flow.directions[1 - flow::index(step.direction)].seen) {
+  const unsigned server = flow.client == 0 ? 1 : 0;
+  const bool is_answered = (flow.has_acknowledged & (1u << server)) != 0;
+  if (is_tcp && from_client && is_answered && (flow.seen & (1u << server)) == 0 &&
+      flow.client != FlowState::kClientUnknown) {
+    event.flow.visibility |= event::kRequestsOnly;
+  }
+  if (!from_client && (flow.seen & (1u << flow::index(flow::opposite(step.direction)))) == 0) {
     event.flow.visibility |= event::kResponsesOnly;
   }
-  if (view.truncated) {
-    event.flow.visibility |= event::kCaptureTruncated;
-  }
-  if (step.stream.cursor.lossy()) {
+  if (step.cursor().lossy()) {
     event.flow.visibility |= event::kStreamGap;
   }
-  if (step.packet.second_reading) {
-    event.flow.visibility |= event::kSecondReading;
-  }
-  if (flow.endpoint < options_.endpoint_names.size()) {
-    event.flow.endpoint = options_.endpoint_names[flow.endpoint];
+  name_endpoint(event, flow.endpoint);
+  if (const auto& own = seat_->policy().own_networks) {
+    event.flow.direction = own->direction(event.flow.source.ip, event.flow.destination.ip);
   }
   return event;
 }
 
-void Inspector::judge(const Step& step, const event::Event& event) {
-  evaluator_.evaluate(event, hits_);
+// Whether any rule hit, even if what it said is suppressed.
+bool Inspector::judge(const Step& step, const event::Event& event) {
+  seat_->evaluator().evaluate(event, hits_);
   if (event.type == event::EventType::raw_match) {
     forget_reported_raw_rules(step.flow);
   }
-  if (hits_.count == 0) {
-    return;
+  const packet::PacketView& view = *step.packet.view;
+  const bool source_is_client = event.flow.source.ip == view.source;
+  return settle({source_is_client ? *step.packet.source : *step.packet.destination, view.vlan,
+                 step.flow.endpoint, view.tunnel, event.flow.destination.ip,
+                 event.flow.destination.mac, event.http.user_agent, event.time},
+                event);
+}
+
+// What has hit becomes a finding, unless it is suppressed. Whether any rule hit, even if what it
+// said is suppressed.
+bool Inspector::settle(const classify::Subject& subject, const event::Event& event) {
+  const bool matched = hits_.count > 0;
+  const bool moves_story = event::moves_story(event);
+  if (!matched && !moves_story) {
+    return false;
   }
   counters_.findings_produced[static_cast<std::size_t>(event.type)].add();
-  const bool source_is_client = event.flow.source.ip == step.packet.view->source;
-  const auto suppression =
-      suppressions_.match(source_is_client ? *step.packet.source : *step.packet.destination,
-                          step.packet.view->vlan, step.flow.endpoint, step.packet.view->tunnel);
-  if (suppression) {
+  counters_.hits_produced.add(std::uint64_t{hits_.count} + hits_.overflow);
+  counters_.rule_hits_cut.add(hits_.overflow);
+  const bool suppressed = withhold_suppressed(subject);
+  if (hits_.count == 0 && (suppressed || !moves_story)) {
     counters_.findings_suppressed.add();
-    counters_.suppressed[*suppression].add();
-    return;
+    return matched;
   }
   queue(event);
+  return matched;
+}
+
+// What remains in hits_ are the rules that no suppression is about. True: one is about all rules,
+// so that the event is not the story's either.
+bool Inspector::withhold_suppressed(const classify::Subject& subject) {
+  const classify::SuppressionSet& suppressions = seat_->policy().suppressions;
+  if (suppressions.empty()) {
+    return false;
+  }
+  const classify::SuppressionBits covering = suppressions.covering(subject);
+  if (covering.none()) {
+    return false;
+  }
+  hits_.keep_if([&](std::uint16_t rule) {
+    const auto suppression = suppressions.first_for(covering, rule);
+    if (suppression) {
+      seat_->suppressed(*suppression).add();
+      counters_.hits_suppressed.add();
+    }
+    return !suppression;
+  });
+  return suppressions.covers_all_rules(covering);
 }
 
 // A rule alerts on raw_match once per flow.
 void Inspector::forget_reported_raw_rules(FlowState& flow) {
+  const std::vector<std::uint16_t>& identities = seat_->policy().rule_identities;
   const auto known = flow.raw_rules.begin() + flow.raw_rule_count;
-  std::uint16_t kept = 0;
-  for (std::uint16_t i = 0; i < hits_.count; ++i) {
-    const std::uint16_t rule = hits_.rules[i];
-    if (std::find(flow.raw_rules.begin(), known, rule) == known) {
-      hits_.rules[kept++] = rule;
-    }
-  }
-  hits_.count = kept;
-  for (std::uint16_t i = 0; i < kept && flow.raw_rule_count < kRememberedRawRules; ++i) {
-    flow.raw_rules[flow.raw_rule_count++] = hits_.rules[i];
+  hits_.keep_if([&](std::uint16_t rule) {
+    return std::find(flow.raw_rules.begin(), known, identities[rule]) == known;
+  });
+  for (std::uint16_t i = 0; i < hits_.count && flow.raw_rule_count < kRememberedRawRules; ++i) {
+    flow.raw_rules[flow.raw_rule_count++] = identities[hits_.rules[i]];
   }
 }
 
@@ -170,17 +219,23 @@ void Inspector::queue(const event::Event& event) {
   }
   if (finding == nullptr) {
     counters_.findings_lost.add();
+    counters_.hits_lost.add(hits_.count);
     return;
   }
   event::fill(*finding, event);
   finding->worker = options_.worker;
-  finding->ruleset_generation = evaluator_.rules().generation();
+  finding->ruleset_generation = generation_;
   finding->rule_count = hits_.count;
   finding->rules = hits_.rules;
+  if (hits_.any_compared) {
+    finding->compared = hits_.compared;
+  }
   finding->rules_truncated = hits_.overflow > 0;
-  counters_.rule_hits_cut.add(hits_.overflow);
   counters_.findings_queued.add();
+  counters_.findings_for_story.add(hits_.count == 0 ? 1 : 0);
+  counters_.hits_queued.add(hits_.count);
   findings_.commit();
+  prefetch_for_writing(findings_.reserve());
 }
 
 }  // namespace imds::detect

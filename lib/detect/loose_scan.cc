@@ -19,7 +19,7 @@ struct Inspector::Passing {
 };
 
 void Inspector::scan_loose(const PacketContext& packet, ByteSpan bytes) {
-  if (options_.raw_scan_bytes == 0 || bytes.empty()) {
+  if (raw_scan_bytes_ == 0 || bytes.empty()) {
     return;
   }
   Passing passing(packet);
@@ -37,17 +37,9 @@ void Inspector::report_fragment_overlap(const PacketContext& packet) {
 
 void Inspector::note_contact(const PacketContext& packet, flow::Direction direction,
                              FlowState& state) {
-  const Step step{packet, state, direction, state.directions[flow::index(direction)]};
-  if (state.packets++ == 0) {
-    state.of_interest = packet.of_interest();
-    state.ingress_port = packet.ingress_port;
-    state.is_test = packet.is_test;
-  }
-  step.stream.seen = true;
-  note_direction(step);
-  if (!state.connection_reported && packet.touches_watched()) {
-    report_connection(step);
-  }
+  FastLane::settle(state);  // it counts a packet: the next one looks at the count
+  refresh(packet, state);
+  note_packet({packet, state, direction, state.directions[flow::index(direction)]});
 }
 
 }  // namespace imds::detect

@@ -1,6 +1,8 @@
 // Streams that are not HTTP: the rules' strings are looked for in their first bytes. A string cut
-// by a segment boundary is found, because the end of one piece is scanned again with the next.
+// by a segment boundary is found, because the end of one piece, from where a string may have begun
+// in it, is scanned again with the next.
 #include <algorithm>
+#include <cstring>
 
 #include "detect/inspector.h"
 #include "tls.h"
@@ -15,33 +17,41 @@ void Inspector::scan_raw(const Step& step, ByteSpan bytes) {
   // Flows with an endpoint are never bypassed: nothing encrypted has any business there.
   const bool bypass =
       stream.raw_scanned == 0 && step.flow.endpoint == classify::kNoEndpoint && is_tls(bytes);
-  if (options_.raw_scan_bytes == 0 || bypass) {
+  if (raw_scan_bytes_ == 0 || bypass) {
     stream.raw_done = true;
+    stream.raw_skipped = bypass ? RawSkipped::bypassed : RawSkipped::unasked;
     return;
   }
-  const std::size_t left = options_.raw_scan_bytes - stream.raw_scanned;
+  const std::size_t left = raw_scan_bytes_ - stream.raw_scanned;
+  const rules::RawStarts& starts = seat_->policy().rules->raw_starts();
   const ByteSpan piece = bytes.first(std::min(bytes.size(), left));
   stream.raw_scanned += static_cast<std::uint32_t>(piece.size());
 
-  ByteSpan joined = piece;
+  ByteSpan text = piece;
+  std::uint16_t& last = step.flow.last_raw_byte[step.index()];
   if (!stream.head.buffer.empty()) {
-    const ByteSpan tail = arena_.bytes(stream.head.buffer);
-    std::copy(tail.begin(), tail.end(), raw_buffer_.begin());
-    std::copy(piece.begin(), piece.end(),
-              raw_buffer_.begin() + static_cast<std::ptrdiff_t>(tail.size()));
-    joined = ByteSpan(raw_buffer_).first(tail.size() + piece.size());
+    text = joined(stream.head, piece, raw_buffer_.size());
     arena_.release(stream.head.buffer);
+  } else if (last != FlowState::kNoByte && piece.size() < raw_buffer_.size() &&
+             starts.may_begin(static_cast<std::uint8_t>(last), piece.front())) {
+    std::memmove(&raw_buffer_[1], piece.data(), piece.size());
+    raw_buffer_[0] = static_cast<std::uint8_t>(last);
+    text = ByteSpan(raw_buffer_).first(piece.size() + 1);
   }
-  judge_raw(step, joined);
-  if (stream.raw_scanned >= options_.raw_scan_bytes) {
+  last = text.back();
+  judge_raw(step, text);
+  if (stream.raw_scanned >= raw_scan_bytes_) {
     stream.raw_done = true;
-  } else if (raw_overlap_ > 0) {
-    (void)keep(step, stream.head, joined.last(std::min(raw_overlap_, joined.size())));
+    return;
+  }
+  const ByteSpan again = starts.unfinished(text.last(std::min(raw_overlap_, text.size())));
+  if (!again.empty()) {
+    (void)keep(step, stream.head, again);
   }
 }
 
 void Inspector::judge_raw(const Step& step, ByteSpan bytes) {
-  if (!evaluator_.prefilter_raw(bytes)) {
+  if (!seat_->evaluator().prefilter_raw(bytes)) {
     return;
   }
   event::Event event = base_event(step, event::EventType::raw_match);

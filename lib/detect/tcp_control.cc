@@ -7,7 +7,6 @@ namespace imds::detect {
 
 namespace {
 
-constexpr auto kPlausible = static_cast<std::int32_t>(flow::StreamCursor::kPlausible);
 // How far ahead of the expected byte an RST is believed (RFC 5961, 3.2, wants the exact byte).
 constexpr std::int32_t kResetWindow = 65535;
 
@@ -16,8 +15,8 @@ std::uint32_t first_sequence(const flow::StreamCursor& cursor) {
   return cursor.next_sequence() - static_cast<std::uint32_t>(cursor.next_offset());
 }
 
-bool is_other_beginning(const DirectionState& stream, std::uint32_t first) {
-  return stream.cursor.started() && first_sequence(stream.cursor) != first;
+bool is_other_beginning(const flow::StreamCursor& cursor, std::uint32_t first) {
+  return cursor.started() && first_sequence(cursor) != first;
 }
 
 }  // namespace
@@ -31,8 +30,7 @@ bool Inspector::goes_elsewhere(const PacketContext& packet, flow::Direction dire
   const auto d = static_cast<std::uint8_t>(flow::index(direction));
   if (!tcp.has(packet::kTcpSyn)) {
     return elsewhere.syn && elsewhere.direction == d && tcp.sequence == elsewhere.sequence &&
-           !tcp.has(packet::kTcpRst) &&
-           flow.directions[d].cursor.next_sequence() != elsewhere.sequence;
+           !tcp.has(packet::kTcpRst) && flow.cursors[d].next_sequence() != elsewhere.sequence;
   }
   if (tcp.has(packet::kTcpAck)) {
     // The answer to the noted SYN.
@@ -40,8 +38,8 @@ bool Inspector::goes_elsewhere(const PacketContext& packet, flow::Direction dire
   }
   // With the same initial sequence number it is a repetition, or, on a flow that is over, a capture
   // that is played again. The end of a flow that still waits for the rest of a head may be forged.
-  const bool over = flow.is_closing() && !flow.has_unfinished_head();
-  const bool other = is_other_beginning(flow.directions[d], tcp.sequence + 1);
+  const bool over = FastLane::is_over(flow);
+  const bool other = is_other_beginning(flow.cursors[d], tcp.sequence + 1);
   if (over || (other && !flow.saw_payload)) {
     elsewhere = {};
     return true;
@@ -57,13 +55,12 @@ bool Inspector::goes_elsewhere(const PacketContext& packet, flow::Direction dire
 // a second one continues the first: one may be forged, and receivers drop it.
 bool Inspector::out_of_window(const Step& step) {
   const packet::PacketView& view = *step.packet.view;
-  const flow::StreamCursor& cursor = step.stream.cursor;
+  const flow::StreamCursor& cursor = step.cursor();
   const bool syn = view.tcp.has(packet::kTcpSyn);
   const std::uint32_t first = view.tcp.sequence + (syn ? 1 : 0);
-  const std::int32_t distance = cursor.distance(first);
   Elsewhere& elsewhere = step.flow.elsewhere;
-  const bool far = distance > kPlausible || distance < -kPlausible;
-  const bool other_syn = syn && cursor.next_offset() > 0 && is_other_beginning(step.stream, first);
+  const bool far = !cursor.is_plausible(first);
+  const bool other_syn = syn && cursor.next_offset() > 0 && is_other_beginning(cursor, first);
   if (!far && !other_syn) {
     return false;
   }
@@ -80,26 +77,6 @@ bool Inspector::out_of_window(const Step& step) {
   expected_ = cursor.next_sequence();
   read_late(step, first, view.payload);
   return true;
-}
-
-void Inspector::note_acknowledgment(const Step& step) {
-  FlowState& flow = step.flow;
-  const unsigned peer = 1 - flow::index(step.direction);
-  const std::uint32_t number = step.packet.view->tcp.acknowledgment;
-  const auto bit = static_cast<std::uint8_t>(1u << peer);
-  if ((flow.has_acknowledged & bit) == 0) {
-    flow.has_acknowledged |= bit;
-    flow.acknowledged[peer] = number;
-    return;
-  }
-  const auto more = static_cast<std::int32_t>(number - flow.acknowledged[peer]);
-  if (more <= 0 || more > kPlausible) {
-    return;
-  }
-  flow.acknowledged[peer] = number;
-  if (flow.ingress_port < options_.ports && flow.both_seen()) {
-    counters_.bytes_acknowledged[flow.ingress_port].add(static_cast<std::uint64_t>(more));
-  }
 }
 
 // Bytes that the receiver acknowledged and no packet showed.
@@ -122,6 +99,9 @@ void Inspector::finish(const Step& step) {
       judge_raw(step, head);
     }
   }
+  if (stream.phase == Phase::answer_body) {
+    note_answer_end(step);
+  }
   flush_side(step);
   if (!stream.is_unfinished()) {
     release(stream);
@@ -131,7 +111,7 @@ void Inspector::finish(const Step& step) {
 // Within the window the flow is over, unless data goes on: its state stays for a while, unfinished
 // heads are judged when it goes.
 void Inspector::reset(const Step& step) {
-  const flow::StreamCursor& cursor = step.stream.cursor;
+  const flow::StreamCursor& cursor = step.cursor();
   if (cursor.started()) {
     const std::int32_t distance = cursor.distance(step.packet.view->tcp.sequence);
     if (distance < -1 || distance > kResetWindow) {

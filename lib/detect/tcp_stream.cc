@@ -28,9 +28,9 @@ void Inspector::tcp_segment(const Step& step) {
   const packet::TcpFields& tcp = view.tcp;
   constexpr std::uint8_t kSpecial = packet::kTcpSyn | packet::kTcpFin | packet::kTcpRst;
   if (tcp.has(packet::kTcpAck)) {
-    note_acknowledgment(step);
+    lane_.note_acknowledgment(tcp.acknowledgment, step.direction, step.flow);
   }
-  flow::StreamCursor& cursor = step.stream.cursor;
+  flow::StreamCursor& cursor = step.cursor();
   if ((tcp.flags & kSpecial) == 0 && !step.flow.holds_segments() && !view.truncated &&
       tcp.sequence == cursor.next_sequence() && cursor.started()) {
     if (!view.payload.empty()) {
@@ -64,7 +64,7 @@ void Inspector::tcp_segment(const Step& step) {
 }
 
 void Inspector::begin_stream(const Step& step, bool syn, std::uint32_t sequence) {
-  flow::StreamCursor& cursor = step.stream.cursor;
+  flow::StreamCursor& cursor = step.cursor();
   if (syn) {
     (void)cursor.accept(sequence - 1, true, {});
     if (cursor.restarted()) {
@@ -74,7 +74,7 @@ void Inspector::begin_stream(const Step& step, bool syn, std::uint32_t sequence)
 }
 
 void Inspector::place(const Step& step, const Segment& segment) {
-  flow::StreamCursor& cursor = step.stream.cursor;
+  flow::StreamCursor& cursor = step.cursor();
   const bool nothing = segment.bytes.empty() && !segment.fin;
   if (nothing || (!cursor.started() && segment.bytes.empty())) {
     if (segment.fin) {
@@ -88,7 +88,7 @@ void Inspector::place(const Step& step, const Segment& segment) {
     return;
   }
   const auto ahead = static_cast<std::uint32_t>(distance);
-  const bool ordered = step.stream.needs_order(std::uint64_t{ahead} + segment.bytes.size());
+  const bool ordered = needs_order(step, std::uint64_t{ahead} + segment.bytes.size());
   if (!ordered && step.flow.held[step.index()] == 0) {
     pass_hole(step, ahead);
     read(step, segment);
@@ -127,7 +127,7 @@ void Inspector::hold(const Step& step, const Segment& segment) {
 
 // Any segment at its turn: old bytes are compared, a hole before it is a gap, new bytes go on.
 void Inspector::read(const Step& step, const Segment& segment) {
-  flow::StreamCursor& cursor = step.stream.cursor;
+  flow::StreamCursor& cursor = step.cursor();
   const bool before_all =
       cursor.started() && !cursor.saw_beginning() && cursor.distance(segment.end()) < 0 &&
       static_cast<std::uint64_t>(-std::int64_t{cursor.distance(segment.sequence)}) >
@@ -164,13 +164,16 @@ void Inspector::read(const Step& step, const Segment& segment) {
 
 void Inspector::deliver(const Step& step, std::uint32_t sequence, ByteSpan bytes) {
   DirectionState& stream = step.stream;
-  if (!step.flow.saw_payload || stream.cursor.next_offset() == bytes.size()) {
+  if (!step.flow.saw_payload || step.cursor().next_offset() == bytes.size()) {
     // The first bytes of a direction: without its SYN they may be anything's middle.
-    stream.strict = !stream.cursor.saw_beginning() || stream.cursor.lossy();
+    stream.strict = !step.cursor().saw_beginning() || step.cursor().lossy();
   }
   step.flow.saw_payload = true;
   step.flow.closed &= static_cast<std::uint8_t>(~FlowState::kReset);
   stream.end_judged = false;
+  if (is_from_dns_server(step)) [[unlikely]] {
+    note_dns_bytes(step, sequence, bytes);
+  }
   const Phase before = stream.phase;
   const bool collecting = before == Phase::probe || before == Phase::http_head;
   segment_ = bytes;
@@ -205,10 +208,10 @@ void Inspector::drain(const Step& step, bool pass_holes) {
   bool filled = false;
   while (held != 0) {
     const Segment first = held_.front(held);
-    const std::int32_t distance = step.stream.cursor.distance(first.sequence);
+    const std::int32_t distance = step.cursor().distance(first.sequence);
     if (distance > 0) {
       const std::uint64_t to = static_cast<std::uint64_t>(distance) + first.bytes.size();
-      if (!step.stream.needs_order(to)) {
+      if (!needs_order(step, to)) {
         pass_hole(step, static_cast<std::uint32_t>(distance));
       } else if (pass_holes) {
         counters_.holes_given_up.add();
@@ -257,6 +260,7 @@ void Inspector::review_holes(const Step& step) {
 }
 
 void Inspector::give_up_waiting(FlowState& state, const PacketContext& packet) {
+  refresh(packet, state);
   for (unsigned d = 0; d < 2; ++d) {
     if (state.held[d] != 0) {
       drain({packet, state, state.last.direction, state.directions[d]}, true);
@@ -268,14 +272,14 @@ void Inspector::give_up_waiting(FlowState& state, const PacketContext& packet) {
 void Inspector::pass_hole(const Step& step, std::uint32_t bytes) {
   DirectionState& stream = step.stream;
   close_hole(step.flow, stream);
-  stream.hole_begin = stream.cursor.next_sequence();
+  stream.hole_begin = step.cursor().next_sequence();
   stream.hole_end = stream.hole_begin + bytes;
   if (stream.phase == Phase::http_body) {
     (void)stream.body.pass_gap(bytes);
   } else if (stream.phase == Phase::http2) {
     pass_http2_gap(step, true, bytes);
   }
-  stream.cursor.pass(bytes);
+  step.cursor().pass(bytes);
 }
 
 // What of the passed hole is still missing is lost.
@@ -287,7 +291,7 @@ void Inspector::close_hole(FlowState& flow, DirectionState& stream) {
   const unsigned d = &stream == &flow.directions[1] ? 1 : 0;
   counters_.stream_gaps.add();
   counters_.stream_gap_bytes.add(missing);
-  stream.cursor.mark_lossy();
+  flow.cursors[d].mark_lossy();
   const auto beyond = static_cast<std::int32_t>(flow.acknowledged[d] - stream.hole_end);
   if ((flow.has_acknowledged & (1u << d)) != 0 && beyond >= 0) {
     note_unseen(flow, missing);
@@ -336,9 +340,16 @@ void Inspector::after_gap(const Step& step, bool countable, std::uint64_t missin
     case Phase::http2:
       pass_http2_gap(step, countable, missing);
       break;
+    case Phase::answer_waits:
+    case Phase::answer_head:
+    case Phase::answer_body:
+      pass_answer_gap(step, countable, missing);
+      break;
     case Phase::hunt:
     case Phase::opaque:
-      arena_.release(stream.head.buffer);  // the raw scan's overlap: what follows does not
+      // The raw scan's overlap: what follows does not continue it.
+      arena_.release(stream.head.buffer);
+      step.flow.last_raw_byte[step.index()] = FlowState::kNoByte;
       break;
   }
 }
@@ -348,6 +359,8 @@ void Inspector::judge_unfinished(const Step& step) {
     flush(step);
   } else if (step.stream.phase == Phase::http2) {
     end_http2_stream(step);
+  } else if (step.stream.is_unfinished_answer()) {
+    end_answer(step);
   }
   flush_side(step);
 }

@@ -1,6 +1,9 @@
 #include "tls.h"
 
 #include <algorithm>
+#include <bit>
+
+#include "base/simd.h"
 
 namespace imds::detect {
 
@@ -29,17 +32,27 @@ bool is_record_header(ByteSpan bytes) {
          (size < kRecordHeader || load_be16(&bytes[3]) <= kLongestRecord);
 }
 
+// Whether `mask` has kText ones in a row.
+bool has_long_run(std::uint32_t mask) {
+  static_assert(kText == 24);
+  mask &= mask >> 1;
+  mask &= mask >> 2;
+  mask &= mask >> 4;  // 8 in a row begin here
+  return (mask & mask >> 8 & mask >> 16) != 0;
+}
+
 bool holds_text(ByteSpan bytes) {
-  const auto is_printable = [](std::uint8_t c) { return c >= 0x20 && c < 0x7f; };
-  for (std::size_t begin = 0; begin + kText <= bytes.size();) {
-    std::size_t last = begin + kText;  // behind the last byte that is not printable
-    while (last > begin && is_printable(bytes[last - 1])) {
-      --last;
-    }
-    if (last == begin) {
+  unsigned run = 0;  // printable bytes at the end of the blocks before
+  for (std::size_t at = 0; at < bytes.size(); at += Block32::kSize) {
+    const std::size_t left = bytes.size() - at;
+    const Block32 block =
+        left >= Block32::kSize ? Block32::load(&bytes[at]) : Block32::load_part(&bytes[at], left);
+    const std::uint32_t printable = block.within(' ', '~').mask();
+    if (run + static_cast<unsigned>(std::countr_one(printable)) >= kText ||
+        has_long_run(printable)) {
       return true;
     }
-    begin = last;
+    run = static_cast<unsigned>(std::countl_one(printable));
   }
   return false;
 }

@@ -1,4 +1,6 @@
 // Connections, directions, suppression and accounting.
+#include <limits>
+
 #include "fixture.h"
 #include "support/packet_builder.h"
 
@@ -196,7 +198,7 @@ TEST(Suppression, WithholdsAndCounts) {
   TcpSession session;
   session.handshake().client(kMetadata);
   EXPECT_EQ(bench.feed(session).events(), Events{});
-  EXPECT_EQ(bench.counters().suppressed[0].get(), 2u);
+  EXPECT_EQ(bench.suppressed(0), 2u);
   EXPECT_EQ(bench.counters().findings_suppressed.get(), 2u);
 }
 
@@ -208,7 +210,7 @@ TEST(Suppression, LooksAtTheClientAlsoInAnswers) {
   session.syn().syn_ack();
   session.packets().erase(session.packets().begin());
   EXPECT_EQ(bench.feed(session).events(), Events{});
-  EXPECT_EQ(bench.counters().suppressed[0].get(), 1u);
+  EXPECT_EQ(bench.suppressed(0), 1u);
 }
 
 TEST(Suppression, ByVlanOfAnyTag) {
@@ -222,6 +224,185 @@ TEST(Suppression, ByVlanOfAnyTag) {
   EXPECT_EQ(bench.feed(TcpSession(options).handshake()).events(), Events{"connection"});
 }
 
+std::uint64_t sum(const std::array<Counter, event::kEventTypeCount>& counters) {
+  std::uint64_t total = 0;
+  for (const Counter& counter : counters) {
+    total += counter.get();
+  }
+  return total;
+}
+
+// Every hit has its place, and so has every finding.
+void expect_balance(const Counters& c) {
+  EXPECT_EQ(c.hits_produced.get(), c.hits_queued.get() + c.hits_suppressed.get() +
+                                       c.hits_lost.get() + c.rule_hits_cut.get());
+  EXPECT_EQ(sum(c.findings_produced),
+            c.findings_queued.get() + c.findings_suppressed.get() + c.findings_lost.get());
+}
+
+TEST(Suppression, OfOneRuleLeavesTheOthers) {
+  classify::Options classes;
+  classes.suppressions.push_back({"bulletin", {}, {}, {}});
+  classes.suppressions[0].by_rule = true;
+  classes.suppressions[0].rules = {0};
+  Bench bench(std::string(kBulletin) + "---" + std::string(kEveryRequest), {}, classes);
+  TcpSession session;
+  session.handshake().client(kMetadata);
+  const auto findings = bench.feed(session).take();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].type, event::EventType::http_request);
+  ASSERT_EQ(findings[0].rule_count, 1);
+  EXPECT_EQ(findings[0].rules[0], 1);
+  const Counters& c = bench.counters();
+  EXPECT_EQ(bench.suppressed(0), 2u);
+  EXPECT_EQ(c.hits_produced.get(), 3u);
+  EXPECT_EQ(c.hits_suppressed.get(), 2u);
+  // The connection, which nothing else hit: the story is told of it all the same.
+  EXPECT_EQ(bench.told(), Events{"connection"});
+  EXPECT_EQ(c.findings_for_story.get(), 1u);
+  EXPECT_EQ(c.findings_suppressed.get(), 0u);
+  expect_balance(c);
+}
+
+constexpr std::string_view kElsewhereOnly = R"(
+title: Elsewhere
+id: 33333333-3333-4333-8333-333333333333
+level: low
+logsource: {category: network}
+detection:
+  there: {destination.ip: 203.0.113.7}
+  condition: there
+)";
+
+TEST(ForTheStory, ConnectionsToEndpointsAreToldThatNoRuleHits) {
+  Bench bench(kElsewhereOnly);
+  TcpSession session;
+  session.handshake().client(kMetadata).client(kMetadata);
+  EXPECT_EQ(bench.feed(session).events(), Events{});
+  EXPECT_EQ(bench.told(), Events{"connection"});
+  const Counters& c = bench.counters();
+  EXPECT_EQ(c.findings_for_story.get(), 1u);
+  EXPECT_EQ(c.findings_queued.get(), 1u);
+  EXPECT_EQ(c.hits_produced.get(), 0u);
+  EXPECT_EQ(c.hits_queued.get(), 0u);
+  expect_balance(c);
+}
+
+TEST(ForTheStory, OtherFlowsAreNot) {
+  Bench bench(kEveryRequest);
+  TcpSession session(elsewhere());
+  session.handshake().client(kMetadata);
+  EXPECT_EQ(bench.feed(session).take().size(), 1u);
+  EXPECT_EQ(bench.told(), Events{});
+}
+
+TEST(ForTheStory, NorAreTestRequests) {
+  Bench bench(kElsewhereOnly);
+  TcpSession session;
+  session.handshake();
+  for (const support::TimedPacket& packet : session.packets()) {
+    bench.feed(packet.bytes, packet.time, true);
+  }
+  EXPECT_EQ(bench.events(), Events{});
+  EXPECT_EQ(bench.told(), Events{});
+}
+
+// What is suppressed whatever rule it hits is expected, and no story.
+TEST(ForTheStory, ASuppressionOfAllRulesIsOneOfTheStory) {
+  classify::Options classes;
+  classes.suppressions.push_back({"lab", {*IpPrefix::parse("10.0.0.0/24")}, {}, {}});
+  Bench bench(kElsewhereOnly, {}, classes);
+  TcpSession session;
+  session.handshake();
+  EXPECT_EQ(bench.feed(session).events(), Events{});
+  EXPECT_EQ(bench.told(), Events{});
+  EXPECT_EQ(bench.suppressed(0), 0u);  // no hit was
+  EXPECT_EQ(bench.counters().findings_suppressed.get(), 1u);
+  expect_balance(bench.counters());
+}
+
+constexpr std::string_view kStage = R"(
+title: Answered
+id: 44444444-4444-4444-8444-444444444444
+level: high
+logsource: {category: network}
+detection:
+  stage: {imds.stage: answered}
+  path: {url|contains: meta-data}
+  condition: stage and not path
+)";
+
+// A finding carries how the rule's other comparisons came out, also past a suppressed rule.
+TEST(ForTheStory, CandidatesTravelWithWhatWasCompared) {
+  classify::Options classes;
+  classes.suppressions.push_back({"bulletin", {}, {}, {}});
+  classes.suppressions[0].by_rule = true;
+  classes.suppressions[0].rules = {0};
+  Bench bench(std::string(kBulletin) + "---" + std::string(kStage), {}, classes);
+  TcpSession session;
+  session.handshake().client(kMetadata).client(kOrdinary);
+  const auto findings = bench.feed(session).take();
+  ASSERT_EQ(findings.size(), 2u);  // the path alone forbids the first request
+  for (const event::Finding& finding : findings) {
+    ASSERT_EQ(finding.rule_count, 1);
+    EXPECT_EQ(finding.rules[0], 1);
+    EXPECT_EQ(finding.compared[0], 0u);
+  }
+  EXPECT_EQ(findings[0].type, event::EventType::connection);
+  EXPECT_EQ(findings[1].target.view(), "/index.html");
+}
+
+TEST(Suppression, ByUserAgentOnRequestsOnly) {
+  classify::Options classes;
+  classes.suppressions.push_back({"scanner", {}, {}, {}});
+  classes.suppressions[0].user_agents = {"Nuclei*"};
+  Bench bench(kBulletin, {}, classes);
+  TcpSession session;
+  session.handshake()
+      .client("GET /latest/meta-data/ HTTP/1.1\r\nHost: a\r\nUser-Agent: nuclei/3\r\n\r\n")
+      .client("GET /latest/meta-data/ HTTP/1.1\r\nHost: a\r\nUser-Agent: curl\r\n\r\n");
+  EXPECT_EQ(bench.feed(session).events(),
+            (Events{"connection", "http_request GET /latest/meta-data/"}));
+  EXPECT_EQ(bench.suppressed(0), 1u);
+  expect_balance(bench.counters());
+}
+
+// In both directions the server's MAC is the responder's.
+TEST(Suppression, ByTheRespondersMac) {
+  classify::Options classes;
+  classes.suppressions.push_back({"emulator", {}, {}, {}});
+  const std::uint8_t bytes[6] = {2, 0, 0, 0, 0, 0x53};
+  classes.suppressions[0].responder_macs = {MacAddress::wire(bytes)};
+  TcpSession::Options options;
+  options.server_mac = "02:00:00:00:00:53";
+  for (const bool answer_first : {false, true}) {
+    Bench bench(kBulletin, {}, classes);
+    TcpSession session(options);
+    session.handshake().client(kMetadata);
+    if (answer_first) {
+      session.packets().erase(session.packets().begin());
+    }
+    EXPECT_EQ(bench.feed(session).events(), Events{});
+    EXPECT_EQ(bench.suppressed(0), 2u);
+  }
+  options.server_mac = "02:00:00:00:00:54";
+  Bench other(kBulletin, {}, classes);
+  EXPECT_EQ(other.feed(TcpSession(options).handshake()).events(), Events{"connection"});
+}
+
+TEST(Suppression, ByDestinationAndTime) {
+  classify::Options classes;
+  classes.suppressions.push_back({"here", {}, {}, {}});
+  classes.suppressions[0].destinations = {*IpPrefix::parse("169.254.0.0/16")};
+  TcpSession session;
+  session.handshake();
+  Bench now(kBulletin, {}, classes);
+  EXPECT_EQ(now.feed(session).events(), Events{});
+  classes.suppressions[0].from = Timestamp{std::numeric_limits<std::int64_t>::max() - 1};
+  Bench later(kBulletin, {}, classes);
+  EXPECT_EQ(later.feed(session).events(), Events{"connection"});
+}
+
 TEST(FindingRing, FullIsACountedLoss) {
   Bench bench(kBulletin, {}, {}, 2);
   TcpSession session;
@@ -231,11 +412,9 @@ TEST(FindingRing, FullIsACountedLoss) {
   }
   bench.feed(session);
   const Counters& c = bench.counters();
-  std::uint64_t produced = 0;
-  for (const Counter& counter : c.findings_produced) {
-    produced += counter.get();
-  }
-  EXPECT_EQ(produced, 11u);
+  EXPECT_EQ(sum(c.findings_produced), 11u);
+  EXPECT_EQ(c.hits_lost.get(), 9u);
+  expect_balance(c);
   EXPECT_EQ(c.findings_queued.get(), 2u);
   EXPECT_EQ(c.findings_lost.get(), 9u);
   EXPECT_EQ(bench.take().size(), 2u);

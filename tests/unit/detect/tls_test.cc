@@ -98,6 +98,22 @@ TEST(TlsLookalike, RecordHeaderThenText) {
   }
 }
 
+// Wherever it stands among bytes that are not printable, 24 printable ones are text and 23 are not.
+TEST(TlsLookalike, TextOfEveryPlace) {
+  const std::string words = "/latest/meta-data";
+  for (std::size_t before = 0; before <= 70; ++before) {
+    for (const std::size_t after : {0u, 1u, 40u}) {
+      const auto events = [&](std::size_t size) {
+        const std::string run = std::string(size - words.size(), '~') + words;
+        return events_of(
+            record(23, std::string(before, '\x7f') + run + std::string(after, '\x1f')));
+      };
+      ASSERT_EQ(events(24), Events{"raw_match"}) << before << " before, " << after << " behind";
+      ASSERT_EQ(events(23), Events{}) << before << " before, " << after << " behind";
+    }
+  }
+}
+
 // Every length of a hello must agree with the others.
 TEST(TlsLookalike, HelloWhoseLengthsDisagree) {
   const std::string whole = hello(1);

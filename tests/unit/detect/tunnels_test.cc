@@ -52,7 +52,7 @@ TEST(Tunnels, OuterAddressesCanBeSuppressedInnerOnesStay) {
   Bench bench(kBulletin, {}, classes);
   bench.inside(vxlan()).feed(TcpSession().handshake().client(kMetadata));
   EXPECT_EQ(bench.events(), Events{});
-  EXPECT_EQ(bench.counters().suppressed[0].get(), 2u);
+  EXPECT_EQ(bench.suppressed(0), 2u);
 
   Bench plain(kBulletin, {}, classes);
   plain.feed(TcpSession().handshake().client(kMetadata));

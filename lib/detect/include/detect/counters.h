@@ -8,6 +8,7 @@
 #include "base/counter.h"
 #include "detect/http2_connections.h"
 #include "event/event.h"
+#include "evidence/response_body.h"
 
 namespace imds::detect {
 
@@ -33,6 +34,25 @@ struct Counters {
   Counter framings_in_doubt;
   Counter segments_reprobed;  // first bytes of a skipped segment looked like a request
 
+  // Answers to requests that mattered, and of flows that touch an endpoint.
+  Counter answers;                  // heads read
+  Counter answers_interim;          // 1xx: not the answer yet
+  Counter answers_unparsable;       // began like an answer and was none
+  Counter answers_incomplete;       // heads judged before their end
+  Counter answers_without_request;  // read for themselves
+  Counter answers_waited;           // came before their request
+  Counter answers_waited_in_vain;   // no room to wait, or it did not come in time
+  Counter requests_unnoted;         // too many wait: their answers are read for themselves
+  Counter request_texts_cut;        // no room for their texts
+  // Bodies of those answers: read = whole + those that were not, for one reason at least.
+  Counter bodies_read;
+  Counter bodies_whole;
+  std::array<Counter, evidence::kBodyLossCount> bodies_lost;  // by bit of BodyLoss
+  Counter json_too_deep;                                      // objects not looked at
+  // Found, whatever the rules say of it.
+  Counter tokens_issued;
+  std::array<Counter, event::kDeliveredCount> deliveries;
+
   Counter stream_gaps;
   Counter stream_gap_bytes;
   Counter stream_retransmitted_bytes;
@@ -48,15 +68,21 @@ struct Counters {
   Counter arena_exhausted;         // a head could not be kept: judged by what was there
   Counter head_too_long;           // the same, for heads beyond the configured length
 
-  // Findings by event type: produced = queued + suppressed + lost.
+  // Findings by event type: produced = queued + suppressed + lost. Suppressed is one all of whose
+  // rules are, and which the story need not know either.
   std::array<Counter, event::kEventTypeCount> findings_produced;
   Counter findings_queued;
+  Counter findings_for_story;  // among the queued: no rule hit, or none that is not suppressed
   Counter findings_suppressed;
   Counter findings_lost;  // the finding ring was full
+  // A hit is one rule for one event; each becomes an alert: produced = queued + suppressed + lost +
+  // cut.
+  Counter hits_produced;
+  Counter hits_queued;
+  Counter hits_suppressed;
+  Counter hits_lost;      // those of findings_lost
   Counter rule_hits_cut;  // hits of one event beyond what a finding can name
 
-  // By configured suppression: findings withheld.
-  std::unique_ptr<Counter[]> suppressed;
   // By configured port: TCP flows with payload that were long enough to judge, and those of them
   // seen in one direction only.
   std::unique_ptr<Counter[]> flows_judged;
@@ -66,9 +92,8 @@ struct Counters {
   std::unique_ptr<Counter[]> bytes_acknowledged;
   std::unique_ptr<Counter[]> bytes_unseen;
 
-  Counters(std::size_t suppressions, std::size_t ports)
-      : suppressed(std::make_unique<Counter[]>(suppressions)),
-        flows_judged(std::make_unique<Counter[]>(ports)),
+  explicit Counters(std::size_t ports)
+      : flows_judged(std::make_unique<Counter[]>(ports)),
         flows_one_sided(std::make_unique<Counter[]>(ports)),
         bytes_acknowledged(std::make_unique<Counter[]>(ports)),
         bytes_unseen(std::make_unique<Counter[]>(ports)) {}

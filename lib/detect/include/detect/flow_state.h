@@ -3,8 +3,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
+#include "base/counter.h"
 #include "classify/address_class.h"
 #include "detect/tunnel_memory.h"
 #include "flow/arena.h"
@@ -25,8 +27,12 @@ enum class Phase : std::uint8_t {
   http_head,  // inside a request head
   http_body,  // inside a body, which is skipped
   http2,      // the client's side of an HTTP/2 connection
-  hunt,       // framing in doubt: requests are looked for everywhere
-  opaque,     // not HTTP, or HTTP no more: only the first bytes of each segment are compared
+  // Of the answering direction, where answers matter:
+  answer_waits,  // an answer has come before its request, and waits for it
+  answer_head,   // inside a response head
+  answer_body,   // inside a response body, which is read
+  hunt,          // framing in doubt: requests are looked for everywhere
+  opaque,        // not HTTP, or HTTP no more: only the first bytes of each segment are compared
 };
 
 // A head being collected over segments.
@@ -35,16 +41,21 @@ struct HeadCollector {
   http::HeadEndFinder finder;
 };
 
+// Why a stream has had no raw scan, where a reload may change that.
+enum class RawSkipped : std::uint8_t {
+  no,
+  unasked,   // no rule asked for one
+  bypassed,  // it is encrypted, and its flow touched no endpoint
+};
+
 struct DirectionState {
   static constexpr std::uint32_t kNoHttp2Slot = 0xffffffff;
 
-  // What every segment needs, on one cache line of the flow's entry.
-  flow::StreamCursor cursor;
   Phase phase = Phase::probe;
-  bool seen = false;         // a packet was seen in this direction
   bool side_active = false;  // `side` is collecting
   bool strict = false;       // entered by a guess: not every line passes for a request's
   bool raw_done = false;     // no raw scan (any more)
+  RawSkipped raw_skipped = RawSkipped::no;
   bool side_second = false;  // what `side` collects is the other reading of conflicting bytes
   bool end_judged = false;   // the unfinished head was judged at a FIN
   http::PreambleKind preamble = http::PreambleKind::none;  // the last message to a proxy
@@ -79,7 +90,12 @@ struct DirectionState {
   // A head is being collected.
   [[nodiscard]] bool is_unfinished() const {
     return phase == Phase::http_head || side_active ||
-           (phase == Phase::http2 && !head.buffer.empty());
+           (phase == Phase::http2 && !head.buffer.empty()) || is_unfinished_answer();
+  }
+  // There may be more to tell of an answer.
+  [[nodiscard]] bool is_unfinished_answer() const {
+    return phase == Phase::answer_waits || phase == Phase::answer_head ||
+           phase == Phase::answer_body;
   }
 };
 
@@ -119,23 +135,35 @@ struct FlowState {
   static constexpr std::uint8_t kClientUnknown = 2;
   static constexpr std::uint8_t kFinBoth = 0x03;
   static constexpr std::uint8_t kReset = 0x04;
+  static constexpr std::uint16_t kNoByte = 0x100;
+  static constexpr std::uint16_t kNoExchange = 0xffff;
 
-  // First what every packet needs: 64 bytes.
-  std::uint32_t requests = 0;  // http_request events so far
+  // First, on one cache line, what the fast lane reads and writes: see fast_lane.h.
+  std::array<flow::StreamCursor, 2> cursors;    // by direction
+  std::array<std::uint32_t, 2> acknowledged{};  // by direction of the data: highest of the peer's
+  std::array<std::uint32_t, 2> may_skip{};      // payload bytes that need no more than a glance
+  std::array<std::uint16_t, 2> last_raw_byte{kNoByte, kNoByte};  // of what the raw scan was given
   std::uint32_t packets = 0;
-  // By direction of the data: highest acknowledgment of the peer, and segments that wait.
-  std::array<std::uint32_t, 2> acknowledged{};
-  std::array<flow::HeldSegments::Handle, 2> held{};
+  std::uint16_t ingress_port = 0;
+  std::uint16_t generation = 0;       // lower bits of that of the policy it is derived from
+  std::uint8_t lane = 0;              // bits of fast_lane.h
+  std::uint8_t has_acknowledged = 0;  // bit per direction: `acknowledged` is set
+  std::uint8_t seen = 0;              // bit per direction: a packet was seen in it
+
+  // What other packets need.
+  std::array<std::uint32_t, 2> armed{};              // what may_skip was
+  std::array<flow::HeldSegments::Handle, 2> held{};  // by direction: segments that wait
+  std::uint32_t requests = 0;                        // http_request events so far
   std::uint32_t second_reading = 0;  // checksum of the last second reading that was judged
   Elsewhere elsewhere;
   std::uint16_t endpoint = classify::kNoEndpoint;
-  std::uint16_t ingress_port = 0;
-  std::array<std::uint16_t, kRememberedRawRules> raw_rules{};  // have alerted on raw_match
+  std::uint16_t exchange = kNoExchange;  // in Exchanges
+  // Rules (Policy::rule_identities) that have alerted on raw_match.
+  std::array<std::uint16_t, kRememberedRawRules> raw_rules{};
   std::uint8_t raw_rule_count = 0;
   std::uint8_t client = kClientUnknown;  // flow::Direction of the client's packets
   ClientEvidence client_evidence = ClientEvidence::none;
-  std::uint8_t closed = 0;            // bit per direction: FIN reached; kReset
-  std::uint8_t has_acknowledged = 0;  // bit per direction: `acknowledged` is set
+  std::uint8_t closed = 0;  // bit per direction: FIN reached; kReset
   bool overlap_reported = false;
   bool of_interest = false;  // touches an endpoint or an address a rule names
   bool connection_reported = false;
@@ -143,8 +171,8 @@ struct FlowState {
   bool saw_payload = false;
   bool judged = false;  // counted for the one-sided share
   bool is_test = false;
-  bool http2 = false;           // HTTP/2 was recognised
-  bool http2_reported = false;  // http2_mid_stream was raised
+  bool http2 : 1 = false;           // HTTP/2 was recognised
+  bool http2_reported : 1 = false;  // http2_mid_stream was raised
 
   std::array<DirectionState, 2> directions;  // by flow::Direction
   LastPacket last;
@@ -156,7 +184,7 @@ struct FlowState {
   [[nodiscard]] bool is_closing() const {
     return (closed & kFinBoth) == kFinBoth || (closed & kReset) != 0;
   }
-  [[nodiscard]] bool both_seen() const { return directions[0].seen && directions[1].seen; }
+  [[nodiscard]] bool both_seen() const { return seen == 0x03; }
 
   // For flow::Table: opaque flows go first, those that touch an endpoint last.
   [[nodiscard]] std::uint8_t eviction_rank() const {
@@ -169,6 +197,7 @@ struct FlowState {
   }
 };
 // There are as many as flows: what few flows need belongs into a pool of the inspector.
-static_assert(sizeof(DirectionState) == 96 && sizeof(FlowState) <= 320);
+static_assert(sizeof(DirectionState) == 80 && sizeof(FlowState) <= 320);
+static_assert(offsetof(FlowState, armed) <= kCacheLine);
 
 }  // namespace imds::detect

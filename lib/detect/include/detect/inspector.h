@@ -10,6 +10,9 @@
 // in what comes is read as one (phase `hunt`). What a client says to a proxy first (SOCKS, PROXY)
 // is passed over.
 //
+// Answers are read where a request mattered (it hit a rule) or the flow touches an endpoint: heads,
+// and bodies for what they deliver. Elsewhere the answering direction is passed over.
+//
 // Skipped is not blind: while a body is skipped, or a stream is opaque, the first bytes of every
 // segment, and of every body, are compared with request methods. Inside a body, what looks like a
 // request is inspected beside the announced framing, which goes on: neither a lying length nor an
@@ -27,10 +30,14 @@
 
 #include "base/result.h"
 #include "base/spsc_ring.h"
-#include "classify/suppression.h"
 #include "detect/counters.h"
+#include "detect/evidence.h"
+#include "detect/exchanges.h"
+#include "detect/fast_lane.h"
 #include "detect/flow_state.h"
 #include "detect/http2_connections.h"
+#include "detect/packet_context.h"
+#include "detect/policy.h"
 #include "detect/tunnel_memory.h"
 #include "event/event.h"
 #include "event/finding.h"
@@ -48,50 +55,33 @@ using FindingRing = SpscRing<event::Finding>;
 
 struct Options {
   std::uint8_t worker = 0;
-  std::size_t ports = 1;                    // configured ports, for per-port counters
-  std::vector<std::string> endpoint_names;  // by classify's endpoint index
-  std::uint32_t head_bytes_max = 65536;     // longer heads are judged by their beginning; ≤ 65536
-  std::uint32_t raw_scan_bytes = 4096;      // per direction of streams that are not HTTP; 0: none
+  std::size_t ports = 1;                 // configured ports, for per-port counters
+  std::uint32_t head_bytes_max = 65536;  // longer heads are judged by their beginning; ≤ 65536
+  std::uint32_t raw_scan_bytes = 4096;   // per direction of streams that are not HTTP; 0: none
   flow::Arena::Options arena;
   flow::HeldSegments::Options reorder;  // segments that wait for those in front of them
   std::uint32_t history_mib = 8;        // heads just delivered, to compare repetitions with; ≥ 1
   std::size_t http2_bytes = std::size_t{16} << 20;  // for Http2Connections
+  EvidenceOptions evidence;
+  std::size_t exchanges = 1024;             // requests and answers followed at once, by connection
+  std::size_t inflaters = 32;               // compressed bodies read at once
+  std::uint32_t body_bytes_max = 2u << 20;  // read of one body, and again decompressed
   // Offline the same thread drains the ring: called when it is full; true if there is room now.
   bool (*make_room)(void* context) = nullptr;
   void* make_room_context = nullptr;
 };
 
-// One packet and what classify says of its addresses.
-struct PacketContext {
-  const packet::PacketView* view = nullptr;
-  const classify::AddressClass* source = nullptr;
-  const classify::AddressClass* destination = nullptr;
-  std::uint16_t ingress_port = 0;
-  bool is_test = false;
-  // Of a datagram whose fragments contradict each other: the reading in which later bytes win.
-  bool second_reading = false;
-
-  // An endpoint, or an address some rule names as destination, on either side.
-  [[nodiscard]] bool touches_watched() const {
-    return is_watched(*source) || is_watched(*destination);
-  }
-  // The same, or a source some rule needs: every head of the flow is parsed.
-  [[nodiscard]] bool of_interest() const {
-    return touches_watched() || source->named_as_source || destination->named_as_source;
-  }
-  [[nodiscard]] static bool is_watched(const classify::AddressClass& c) {
-    return c.is_endpoint() || c.named_as_destination;
-  }
-};
-
 // On cache lines of its own, as are its counters: workers share none.
 class alignas(kCacheLine) Inspector {
  public:
-  // `suppressions` and `findings` must outlive the inspector. Errors: environment (no memory for
-  // the matcher or the arena).
-  [[nodiscard]] static Result<std::unique_ptr<Inspector>> create(
-      Options options, std::shared_ptr<const rules::RuleSet> rules,
-      const classify::SuppressionSet& suppressions, FindingRing& findings);
+  // Judges by `seat`, which must stay until take() gives another. `findings` must outlive the
+  // inspector. Errors: environment (no memory for the arena).
+  [[nodiscard]] static Result<std::unique_ptr<Inspector>> create(Options options, PolicySeat& seat,
+                                                                 FindingRing& findings);
+
+  // Judges by this one from the next packet on. What flows remember that depends on rules is
+  // derived anew at their next packet; an event that was judged is not judged again.
+  void take(PolicySeat& seat);
 
   // Whether a packet that belongs to no known flow begins one: TCP with SYN or payload; UDP with
   // payload and ICMP echo requests only to or from watched addresses.
@@ -100,10 +90,21 @@ class alignas(kCacheLine) Inspector {
   // The next packet of a flow, in the order received. `state` is fresh for a flow's first packet.
   void packet(const PacketContext& packet, flow::Direction direction, FlowState& state);
 
+  // For the next segment of a known flow, before packet(): what it accounts for needs no more.
+  [[nodiscard]] FastLane& lane() { return lane_; }
+
   // Whether the payload of a UDP packet begins like an HTTP request: then datagram(), which reports
   // it once, without a flow. False from there: it is none. Nothing is remembered.
   [[nodiscard]] static bool may_be_request(const packet::PacketView& view);
   [[nodiscard]] bool datagram(const PacketContext& packet);
+
+  // What a packet says of endpoints' addresses without any flow: raises `responder` for an answer
+  // from one, `address_claim` for every claim of one. Once for each packet, of a flow or not, that
+  // may_be_evidence().
+  [[nodiscard]] static bool may_be_evidence(const PacketContext& packet) {
+    return packet.source->is_endpoint() || Evidence::may_claim(*packet.view);
+  }
+  void evidence(const PacketContext& packet);
 
   // Bytes that belong to no stream that could be followed (a fragment that could not be kept):
   // scanned as they are for the rules' strings. Remembers nothing, so it may say things twice.
@@ -135,13 +136,12 @@ class alignas(kCacheLine) Inspector {
   [[nodiscard]] packet::PacketView packet_of(const flow::Key& key, const FlowState& state) const;
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
-  [[nodiscard]] const rules::EvaluatorCounters& rule_counters() const {
-    return evaluator_.counters();
-  }
   [[nodiscard]] const flow::Arena& arena() const { return arena_; }
   [[nodiscard]] const flow::HeldSegments& held_segments() const { return held_; }
   [[nodiscard]] const Http2Connections& http2() const { return http2_; }
+  [[nodiscard]] const Exchanges& exchanges() const { return exchanges_; }
   [[nodiscard]] std::uint64_t http2_blind(Http2Blind reason) const;
+  [[nodiscard]] const Evidence& evidence() const { return evidence_; }
 
  private:
   struct Passing;  // loose_scan.cc
@@ -153,16 +153,17 @@ class alignas(kCacheLine) Inspector {
     flow::Direction direction;
     DirectionState& stream;  // flow.directions[direction], or the other one when the packet ends it
     [[nodiscard]] unsigned index() const { return &stream == &flow.directions[1] ? 1 : 0; }
+    [[nodiscard]] flow::StreamCursor& cursor() const { return flow.cursors[index()]; }
   };
 
-  Inspector(Options options, rules::Evaluator evaluator,
-            const classify::SuppressionSet& suppressions, FindingRing& findings);
+  Inspector(Options options, FindingRing& findings);
 
   // inspector.cc: what concerns the flow as a whole.
+  void refresh(const PacketContext& packet, FlowState& flow);
+  void note_packet(const Step& step);
   static void note_direction(const Step& step);
   static void note_requester(const Step& step);
   void report_connection(const Step& step);
-  void judge_sides(FlowState& state);
 
   // tcp_stream.cc: segments to a stream in order.
   using Segment = flow::HeldSegments::Segment;
@@ -185,7 +186,6 @@ class alignas(kCacheLine) Inspector {
   [[nodiscard]] bool goes_elsewhere(const PacketContext& packet, flow::Direction direction,
                                     FlowState& flow);
   [[nodiscard]] bool out_of_window(const Step& step);
-  void note_acknowledgment(const Step& step);
   void note_unseen(FlowState& flow, std::uint64_t bytes);
   void finish(const Step& step);
   void reset(const Step& step);
@@ -201,6 +201,7 @@ class alignas(kCacheLine) Inspector {
 
   // http_stream.cc: the state machine of one direction.
   void consume(const Step& step, ByteSpan segment);
+  [[nodiscard]] std::size_t consume_ordinary_head(const Step& step, ByteSpan bytes);
   [[nodiscard]] ByteSpan consume_probe(const Step& step, ByteSpan bytes);
   [[nodiscard]] ByteSpan consume_head(const Step& step, ByteSpan bytes);
   [[nodiscard]] ByteSpan consume_body(const Step& step, ByteSpan bytes);
@@ -209,7 +210,10 @@ class alignas(kCacheLine) Inspector {
                                        ByteSpan bytes);
   [[nodiscard]] std::string_view tunnel_host(const DirectionState& stream);
   void forget_tunnel(DirectionState& stream);
+  [[nodiscard]] bool needs_judging(const Step& step, ByteSpan head, bool disguised,
+                                   const http::BodyPlan& body);
   void head_complete(const Step& step, ByteSpan head);
+  void follow_body(const Step& step, ByteSpan head, const http::BodyPlan& plan);
   void take_as_raw(const Step& step, ByteSpan head);
   void end_partial_head(const Step& step, ByteSpan head);
   void flush(const Step& step);
@@ -218,7 +222,8 @@ class alignas(kCacheLine) Inspector {
   void become_opaque(const Step& step, ByteSpan bytes);
   [[nodiscard]] bool keep(const Step& step, HeadCollector& collector, ByteSpan bytes);
   [[nodiscard]] std::uint64_t arena_share(const Step& step) const;
-  [[nodiscard]] ByteSpan joined(const HeadCollector& collector, ByteSpan bytes);
+  [[nodiscard]] ByteSpan joined(const HeadCollector& collector, ByteSpan bytes,
+                                std::size_t most = flow::Arena::kLargest);
 
   // http2_stream.cc: one direction of an HTTP/2 connection.
   void begin_http2(const Step& step);
@@ -233,6 +238,41 @@ class alignas(kCacheLine) Inspector {
   void end_http2_stream(const Step& step);
   void blind_http2(const Step& step, Http2Blind reason);
   void note_http2_mid_stream(const Step& step);
+  void report_http2_blind(const Step& step);
+
+  // http_answer.cc: the state machine of the answering direction.
+  [[nodiscard]] static bool follows_answers(const Step& step);
+  [[nodiscard]] static bool is_request_under_way(const Step& step);
+  [[nodiscard]] bool begin_answer(const Step& step, ByteSpan bytes);
+  [[nodiscard]] ByteSpan hold_answer(const Step& step, ByteSpan bytes);
+  void review_waiting_answers(const PacketContext& packet, flow::Direction direction,
+                              FlowState& flow);
+  void release_answer(const Step& step);
+  [[nodiscard]] ByteSpan consume_answer_head(const Step& step, ByteSpan bytes);
+  void read_answer_head(const Step& step, ByteSpan head, bool whole);
+  void begin_exchange_answer(Exchange& exchange);
+  void begin_unseen_answer(const Step& step);
+  void read_answer_body(const Step& step, Exchange& exchange, evidence::Coding coding, bool whole);
+  void skip_answer_body(const Step& step);
+  [[nodiscard]] ByteSpan consume_answer_body(const Step& step, ByteSpan bytes);
+  void pass_answer_gap(const Step& step, bool countable, std::uint64_t missing);
+  void note_answer_end(const Step& step);
+  void end_answer(const Step& step);
+
+  // exchange_events.cc: requests noted for their answers, and what is told of those.
+  void add_request_facts(event::Event& event) const;
+  void note_request(const Step& step, const event::Event& event, bool matched);
+  void note_passed_request(const Step& step, std::string_view method);
+  void note_texts(const Step& step, RequestNote& note, std::array<std::string_view, 4> texts);
+  void add_note(const Step& step, RequestNote& note);
+  [[nodiscard]] std::string_view note_text(const RequestNote& note, std::size_t index) const;
+  [[nodiscard]] event::Event answer_event(const Step& step, const Exchange& exchange,
+                                          event::EventType type);
+  void tell_response(const Step& step, const Exchange& exchange);
+  void finish_answer(const Step& step, Exchange& exchange);
+  void tell_delivery(const Step& step, Exchange& exchange);
+  void tell_token(const Step& step, Exchange& exchange);
+  static void add_body_facts(event::Event& event, const Answer& answer);
 
   // hunt.cc: streams whose framing is in doubt.
   void begin_hunt(const Step& step, ByteSpan behind);
@@ -244,39 +284,65 @@ class alignas(kCacheLine) Inspector {
   // datagram.cc: HTTP over UDP.
   [[nodiscard]] bool inspect_datagram(const Step& step);
 
+  // report_evidence.cc: answers and claims to events.
+  [[nodiscard]] event::Event packet_event(const PacketContext& packet, event::EventType type) const;
+  void name_endpoint(event::Event& event, std::uint16_t endpoint) const;
+  void report_answer(const PacketContext& packet);
+  void report_claim(const PacketContext& packet, const Claim& claim);
+  [[nodiscard]] const classify::AddressClass& class_of(const IpAddress& address) const;
+  void note_dns_bytes(const Step& step, std::uint32_t sequence, ByteSpan bytes);
+  [[nodiscard]] static bool is_from_dns_server(const Step& step);
+  [[nodiscard]] static bool needs_order(const Step& step, std::uint64_t to);
+
   // raw_scan.cc: streams that are not HTTP.
   void scan_raw(const Step& step, ByteSpan bytes);
   void judge_raw(const Step& step, ByteSpan bytes);
 
   // judge.cc: events to findings.
   [[nodiscard]] bool parse(ByteSpan head, http::LineTrust trust);
-  void inspect_parsed_head(const Step& step);
+  // Whether a request is of the stream itself, and so awaits an answer in its turn, or was found
+  // beside it.
+  enum class Place : std::uint8_t { stream, beside };
+  void inspect_parsed_head(const Step& step, Place place);
+  [[nodiscard]] event::Event request_event(const Step& step, std::string_view method,
+                                           std::string_view target_text, std::string_view host);
   [[nodiscard]] bool inspect_partial_head(const Step& step, ByteSpan head, http::LineTrust trust);
   [[nodiscard]] event::Event base_event(const Step& step, event::EventType type) const;
-  void judge(const Step& step, const event::Event& event);
+  bool judge(const Step& step, const event::Event& event);
+  bool settle(const classify::Subject& subject, const event::Event& event);
+  [[nodiscard]] bool withhold_suppressed(const classify::Subject& subject);
   void forget_reported_raw_rules(FlowState& flow);
   void queue(const event::Event& event);
 
   Options options_;
-  rules::Evaluator evaluator_;
-  const classify::SuppressionSet& suppressions_;
   FindingRing& findings_;
   flow::Arena arena_;
+  Exchanges exchanges_;
   TunnelMemory tunnels_;
   Http2Connections http2_;
   Counters counters_;
-  bool parses_every_head_;
-  std::size_t raw_overlap_;  // bytes of one piece that are scanned again with the next
+  Evidence evidence_;
+  FastLane lane_;
+
+  // The policy in force, and what follows from it.
+  PolicySeat* seat_ = nullptr;
+  std::uint32_t generation_ = 0;
+  bool parses_every_head_ = false;
+  std::uint32_t raw_scan_bytes_ = 0;  // 0: no rule asks for it
+  std::size_t raw_overlap_ = 0;       // bytes of one piece that are scanned again with the next
 
   // Working memory of one head or one raw piece, taken once. raw_buffer_ joins kept bytes to new
   // ones.
   http::RequestHead head_;
+  http::ResponseHead answer_head_;
   rules::RuleHits hits_;
   std::vector<char> unfold_buffer_;
   std::vector<char> target_buffer_;
   std::vector<char> headers_buffer_;
   std::vector<std::uint8_t> raw_buffer_;
   std::vector<std::uint8_t> overlay_buffer_;
+  std::vector<std::uint8_t> answer_buffer_;  // what has waited for a request
+  bool waits_no_more_ = false;               // while it is read
 
   flow::HeldSegments held_;
   flow::Delivered delivered_;

@@ -1,0 +1,164 @@
+// Answers and claims to events.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "base/siphash.h"
+#include "detect/inspector.h"
+
+namespace imds::detect {
+
+namespace {
+
+constexpr classify::AddressClass kNothingKnown;
+
+// Says nothing of a place: addresses of one link, of groups, and of nobody.
+bool is_without_place(const IpAddress& address) {
+  const std::uint8_t first = address.bytes[0];
+  const std::uint8_t second = address.bytes[1];
+  if (address.is_v4()) {
+    return first == 0 || first >= 224 || (first == 169 && second == 254);
+  }
+  const bool is_unspecified = std::all_of(address.bytes.begin(), address.bytes.end(),
+                                          [](std::uint8_t byte) { return byte == 0; });
+  return is_unspecified || first == 0xff || (first == 0xfe && (second & 0xc0) == 0x80);
+}
+
+// Innermost addresses, ports, tags, and what of the connection's direction a DNS server sends in.
+std::uint64_t stream_number(const packet::PacketView& view, const SipKey& secret) {
+  std::array<std::uint64_t, 6> words{};
+  std::memcpy(&words[0], view.source.bytes.data(), 16);
+  std::memcpy(&words[2], view.destination.bytes.data(), 16);
+  words[4] = std::uint64_t{view.destination_port} << 32 | view.vni;
+  for (std::size_t i = 0; i < view.vlan.count; ++i) {
+    words[5] = words[5] << 16 | view.vlan.ids[i];
+  }
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(words.data());
+  return siphash128(secret, {bytes, sizeof words})[0];
+}
+
+}  // namespace
+
+void Inspector::evidence(const PacketContext& packet) {
+  if (packet.source->is_endpoint()) {
+    report_answer(packet);
+  }
+  if (Evidence::may_claim(*packet.view)) {
+    for (const Claim& claim : evidence_.claims_of(packet, seat_->policy())) {
+      report_claim(packet, claim);
+    }
+  }
+}
+
+// What any event says of the packet that completed it.
+event::Event Inspector::packet_event(const PacketContext& packet, event::EventType type) const {
+  const packet::PacketView& view = *packet.view;
+  event::Event event;
+  event.type = type;
+  event.time = view.time;
+  event.is_test = packet.is_test;
+  event.flow.ip_protocol = view.protocol;
+  event.flow.ttl = view.ttl;
+  event.flow.vlan_count = view.vlan.count;
+  std::copy_n(view.vlan.ids.begin(), view.vlan.count, event.flow.vlans.begin());
+  event.flow.ingress_port = packet.ingress_port;
+  event.flow.tunnel = view.tunnel;
+  event.flow.visibility =
+      static_cast<std::uint8_t>((view.truncated ? event::kCaptureTruncated : 0) |
+                                (packet.second_reading ? event::kSecondReading : 0));
+  return event;
+}
+
+void Inspector::name_endpoint(event::Event& event, std::uint16_t endpoint) const {
+  const std::vector<std::string>& endpoints = seat_->policy().endpoint_names;
+  if (endpoint < endpoints.size()) {
+    event.flow.endpoint = endpoints[endpoint];
+  }
+}
+
+void Inspector::report_answer(const PacketContext& packet) {
+  const packet::PacketView& view = *packet.view;
+  const std::optional<Answered> answered = evidence_.answer_of(packet);
+  // Each client's story has to know that it was answered; datagrams are too many to tell them all.
+  const bool for_story = answered && answered->fields.answer == event::Answer::syn_ack;
+  if (!answered || !(answered->is_event || for_story)) {
+    return;
+  }
+  event::Event event = packet_event(packet, event::EventType::responder);
+  event.flow.source = {view.destination, view.destination_port, view.destination_mac};
+  event.flow.destination = {view.source, view.source_port, view.source_mac};
+  name_endpoint(event, packet.source->endpoint);
+  event.evidence = answered->fields;
+  if (answered->is_event) {
+    seat_->evaluator().evaluate(event, hits_);
+  } else {
+    hits_.clear();
+  }
+  settle({*packet.destination,
+          view.vlan,
+          packet.source->endpoint,
+          view.tunnel,
+          view.source,
+          view.source_mac,
+          {},
+          view.time},
+         event);
+}
+
+void Inspector::report_claim(const PacketContext& packet, const Claim& claim) {
+  const packet::PacketView& view = *packet.view;
+  event::Event event = packet_event(packet, event::EventType::address_claim);
+  event.flow.source = claim.claimant;
+  event.flow.destination = claim.told;
+  name_endpoint(event, claim.endpoint);
+  event.evidence = claim.fields;
+  event.dns_name = claim.dns_name;
+  seat_->evaluator().evaluate(event, hits_);
+  // The claimant takes the responder's part, and whoever was told that of the client.
+  classify::Subject subject{
+      class_of(claim.told.ip), view.vlan, claim.endpoint, view.tunnel, claim.claimant.ip,
+      claim.claimant.mac,      {},        view.time};
+  subject.nowhere = is_without_place(claim.told.ip);
+  settle(subject, event);
+}
+
+const classify::AddressClass& Inspector::class_of(const IpAddress& address) const {
+  const auto& classifier = seat_->policy().classifier;
+  return classifier != nullptr ? classifier->lookup(address) : kNothingKnown;
+}
+
+// In the direction of the stream at hand, which need not be the packet's.
+bool Inspector::is_from_dns_server(const Step& step) {
+  const packet::PacketView& view = *step.packet.view;
+  const bool is_packets_own = step.index() == flow::index(step.direction);
+  return (is_packets_own ? view.source_port : view.destination_port) == Evidence::kDns;
+}
+
+// A DNS server's bytes are put together whatever else becomes of the stream.
+bool Inspector::needs_order(const Step& step, std::uint64_t to) {
+  return step.stream.needs_order(to) || is_from_dns_server(step);
+}
+
+void Inspector::note_dns_bytes(const Step& step, std::uint32_t sequence, ByteSpan bytes) {
+  // Of segments that waited, the last packet may have gone the other way.
+  packet::PacketView turned;
+  PacketContext context = step.packet;
+  if (step.index() != flow::index(step.direction)) {
+    turned = *step.packet.view;
+    std::swap(turned.source, turned.destination);
+    std::swap(turned.source_port, turned.destination_port);
+    std::swap(turned.source_mac, turned.destination_mac);
+    std::swap(context.source, context.destination);
+    context.view = &turned;
+  }
+  const std::uint64_t stream = stream_number(*context.view, options_.evidence.owners.secret);
+  evidence_.dns_bytes(context, seat_->policy(), stream, sequence, bytes,
+                      [&](std::span<const Claim> claims) {
+                        for (const Claim& claim : claims) {
+                          report_claim(context, claim);
+                        }
+                      });
+}
+
+}  // namespace imds::detect

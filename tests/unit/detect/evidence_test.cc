@@ -1,0 +1,574 @@
+// Answers from endpoints' addresses and claims of them: one packet, one event.
+#include <gmock/gmock.h>
+
+#include "fixture.h"
+#include "support/evidence_messages.h"
+
+namespace imds::detect {
+namespace {
+
+using support::Bytes;
+using support::joined;
+using support::kAck;
+using support::kRst;
+using support::kSyn;
+using support::PacketBuilder;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr std::string_view kEvidenceRule = R"(
+title: Evidence
+id: 33333333-3333-4333-8333-333333333333
+level: high
+logsource: {product: imds-inspector}
+detection:
+  evidence: {imds.event: [responder, address_claim]}
+  condition: evidence
+)";
+
+constexpr const char* kImds4 = "169.254.169.254";
+constexpr const char* kImds6 = "fd00:ec2::254";
+constexpr const char* kImpostor = "02:00:00:00:00:66";
+constexpr const char* kVictim = "02:00:00:00:00:05";
+constexpr const char* kEverybody = "ff:ff:ff:ff:ff:ff";
+constexpr const char* kNobody = "00:00:00:00:00:00";
+constexpr std::uint32_t kSolicitedOverride = 0x60000000;
+
+Options options() {
+  Options options;
+  options.evidence.metadata_names = {"instance-data", "instance-data.*",
+                                     "metadata.google.internal"};
+  options.evidence.owners.entries = 64;
+  options.evidence.dns_streams = 2;
+  return options;
+}
+
+class EvidenceBench : public ::testing::Test {
+ public:
+  explicit EvidenceBench(classify::Options classes = {})
+      : bench_(kEvidenceRule, options(), std::move(classes)) {}
+
+  EvidenceBench& give(const PacketBuilder& builder) {
+    bench_.loose(builder.build(), [](Inspector& inspector, const PacketContext& packet) {
+      ASSERT_TRUE(Inspector::may_be_evidence(packet));
+      inspector.evidence(packet);
+    });
+    return *this;
+  }
+  // "arp_reply 169.254.169.254/32 at 02:… via 10.0.0.1 mac_mismatch", "syn_ack 0", …
+  std::vector<std::string> told() {
+    std::vector<std::string> out;
+    last_ = bench_.take();
+    for (const event::Finding& finding : last_) {
+      out.push_back(text_of(finding));
+    }
+    return out;
+  }
+  // The counters of messages: claim, request, other, malformed.
+  std::vector<std::uint64_t> counted(EvidenceSource source) {
+    std::vector<std::uint64_t> out;
+    for (const Counter& counter :
+         bench_.inspector().evidence().counters().messages[static_cast<std::size_t>(source)]) {
+      out.push_back(counter.get());
+    }
+    return out;
+  }
+  [[nodiscard]] const EvidenceCounters& counters() const {
+    return bench_.inspector().evidence().counters();
+  }
+  std::uint64_t default_routes(EvidenceSource source) const {
+    return counters().default_routes[static_cast<std::size_t>(source)].get();
+  }
+
+  Bench bench_;
+  std::vector<event::Finding> last_;
+
+ private:
+  static std::string text_of(const event::Finding& finding) {
+    const event::EvidenceFields& e = finding.evidence;
+    if (finding.type == event::EventType::responder) {
+      std::string out(event::name(e.answer));
+      out += e.hop_distance ? ' ' + std::to_string(*e.hop_distance) : "";
+      return e.previous_mac.is_zero() ? out : out + " before " + e.previous_mac.to_string();
+    }
+    std::string out(event::name(e.claim));
+    const auto add = [&out](const char* word, const std::string& text) {
+      out += text.empty() ? "" : word + text;
+    };
+    add(" ", std::string(finding.dns_name.view()));
+    add(" ", e.prefix.address.is_set() ? e.prefix.to_string() : "");
+    add(" at ", e.claimed_mac.is_zero() ? "" : e.claimed_mac.to_string());
+    add(" via ", e.gateway.to_string());
+    for (const event::SignName& sign : event::sign_names()) {
+      add(" ", (e.signs & sign.bit) != 0 ? std::string(sign.name) : "");
+    }
+    add(" before ", e.previous_mac.is_zero() ? "" : e.previous_mac.to_string());
+    return out;
+  }
+};
+
+class EvidenceTest : public EvidenceBench {};
+
+PacketBuilder ethernet(const char* source = kImpostor, const char* destination = kVictim) {
+  PacketBuilder builder;
+  builder.ethernet(source, destination);
+  return builder;
+}
+
+PacketBuilder answer(const char* mac = kImpostor, unsigned ttl = 64) {
+  PacketBuilder builder = ethernet(mac);
+  builder.ipv4(kImds4, "10.0.0.5").ttl(ttl);
+  return builder;
+}
+
+// --- Answers ---
+
+TEST_F(EvidenceTest, FirstAnswerOfEachKindIsAnEvent) {
+  for (int i = 0; i < 3; ++i) {
+    give(answer().tcp(80, 40000).flags(kSyn | kAck));
+    give(answer().udp(123, 40000).payload("x"));
+    give(answer().tcp(80, 40001).flags(kRst | kAck));
+    give(answer().icmp(3, 1));
+  }
+  EXPECT_THAT(told(), ElementsAre("syn_ack 0", "udp 0", "rst 0", "icmp 0"));
+  const event::Finding& first = last_.front();
+  EXPECT_EQ(first.source.ip.to_string(), "10.0.0.5");
+  EXPECT_EQ(first.source.port, 40000);
+  EXPECT_EQ(first.source.mac.to_string(), kVictim);
+  EXPECT_EQ(first.destination.ip.to_string(), kImds4);
+  EXPECT_EQ(first.destination.port, 80);
+  EXPECT_EQ(first.destination.mac.to_string(), kImpostor);
+  EXPECT_EQ(first.evidence.ttl, 64);
+  EXPECT_EQ(first.endpoint.view(), "imds");
+  EXPECT_EQ(counters().answers[static_cast<std::size_t>(event::Answer::syn_ack)].get(), 3u);
+}
+
+// No event any more, but each client's story goes on.
+TEST_F(EvidenceTest, TheStoryIsToldOfEveryConnectionAnswered) {
+  for (const char* client : {"10.0.0.5", "10.0.0.6"}) {
+    PacketBuilder builder = ethernet();
+    give(builder.ipv4(kImds4, client).tcp(80, 40000).flags(kSyn | kAck));
+    give(answer().tcp(80, 40001).flags(kRst | kAck));
+    give(answer().udp(123, 40000).payload("x"));
+  }
+  EXPECT_THAT(told(), ElementsAre("syn_ack 0", "rst 0", "udp 0"));
+  EXPECT_THAT(bench_.told(), ElementsAre("responder"));
+}
+
+TEST_F(EvidenceTest, OtherPacketsOfAnEndpointAreNoAnswers) {
+  give(answer().tcp(80, 40000).flags(kAck).payload("data"));
+  give(answer().tcp(80, 40000).flags(kSyn));
+  give(answer().ipv4_fragment(0, true).icmp(0, 0));
+  EXPECT_THAT(told(), IsEmpty());
+}
+
+TEST_F(EvidenceTest, EveryOtherMacIsAnEvent) {
+  const auto from = [](const char* mac) { return answer(mac).tcp(80, 1).flags(kSyn | kAck); };
+  give(from(kImpostor)).give(from(kVictim)).give(from(kVictim)).give(from(kImpostor));
+  EXPECT_THAT(told(), ElementsAre("syn_ack 0", "syn_ack 0 before 02:00:00:00:00:66",
+                                  "syn_ack 0 before 02:00:00:00:00:05"));
+}
+
+TEST_F(EvidenceTest, VlansAreApart) {
+  for (const unsigned vlan : {7u, 8u, 7u}) {
+    PacketBuilder builder = ethernet();
+    builder.vlan(vlan).ipv6(kImds6, "2001:db8::5").tcp(80, 1).flags(kSyn | kAck);
+    give(builder);
+  }
+  EXPECT_THAT(told(), ElementsAre("syn_ack 0", "syn_ack 0"));
+  EXPECT_EQ(last_[1].vlans[0], 8);
+}
+
+TEST_F(EvidenceTest, HopDistanceComesFromTheTtl) {
+  struct Case {
+    unsigned ttl;
+    const char* told;
+  };
+  int mac = 0;
+  for (const Case& c : {Case{255, "syn_ack 0"}, Case{250, "syn_ack 5"}, Case{128, "syn_ack 0"},
+                        Case{63, "syn_ack 1"}, Case{32, "syn_ack 0"}, Case{1, "syn_ack 31"}}) {
+    PacketBuilder builder = ethernet();
+    builder.vlan(100 + static_cast<unsigned>(mac++)).ipv4(kImds4, "10.0.0.5").ttl(c.ttl);
+    give(builder.tcp(80, 1).flags(kSyn | kAck));
+    EXPECT_THAT(told(), ElementsAre(c.told)) << c.ttl;
+  }
+}
+
+// --- ARP ---
+
+PacketBuilder arp(unsigned operation, const char* sender, const char* target,
+                  const char* frame_source = kImpostor, const char* to = kVictim) {
+  PacketBuilder builder = ethernet(frame_source, to);
+  builder.arp(operation, kImpostor, sender, operation == 1 ? kNobody : kVictim, target);
+  return builder;
+}
+
+TEST_F(EvidenceTest, ArpClaims) {
+  give(arp(2, kImds4, "10.0.0.5"));
+  give(arp(2, kImds4, kImds4, kImpostor, kEverybody));
+  give(arp(1, kImds4, kImds4, kImpostor, kEverybody));
+  give(arp(1, "0.0.0.0", kImds4, kImpostor, kEverybody));
+  give(arp(1, kImds4, "10.0.0.9", kImpostor, kEverybody));
+  const std::string address = std::string(" ") + kImds4 + "/32 at " + kImpostor;
+  EXPECT_THAT(told(), ElementsAre("arp_reply" + address, "arp_gratuitous" + address + " broadcast",
+                                  "arp_announcement" + address + " broadcast",
+                                  "arp_probe" + address + " broadcast",
+                                  "arp_sender" + address + " broadcast"));
+  EXPECT_EQ(last_[0].source.ip.to_string(), kImds4);
+  EXPECT_EQ(last_[0].source.mac.to_string(), kImpostor);
+  EXPECT_EQ(last_[0].destination.ip.to_string(), "10.0.0.5");
+  EXPECT_EQ(last_[0].endpoint.view(), "imds");
+  EXPECT_FALSE(last_[3].source.ip.is_set()) << "who probes has no address yet";
+  EXPECT_THAT(counted(EvidenceSource::arp), ElementsAre(5, 0, 0, 0));
+}
+
+TEST_F(EvidenceTest, ArpOfOthersAndRequestsAreCounted) {
+  give(arp(2, "10.0.0.6", "10.0.0.5"));
+  give(arp(1, "10.0.0.6", kImds4, kImpostor, kEverybody));
+  give(arp(1, "0.0.0.0", "10.0.0.6", kImpostor, kEverybody));
+  PacketBuilder cut = arp(2, kImds4, "10.0.0.5");
+  give(cut.truncate(30));
+  EXPECT_THAT(told(), IsEmpty());
+  EXPECT_THAT(counted(EvidenceSource::arp), ElementsAre(0, 2, 1, 1));
+}
+
+TEST_F(EvidenceTest, ArpTellsForeignFramesAndChangesOfOwner) {
+  give(arp(2, kImds4, "10.0.0.5", "02:00:00:00:00:99"));
+  PacketBuilder other = ethernet(kVictim);
+  other.arp(2, kVictim, kImds4, kImpostor, "10.0.0.5");
+  give(other).give(other);
+  EXPECT_THAT(told(), ElementsAre("arp_reply 169.254.169.254/32 at 02:00:00:00:00:66 mac_mismatch",
+                                  "arp_reply 169.254.169.254/32 at 02:00:00:00:00:05 "
+                                  "owner_changed before 02:00:00:00:00:66",
+                                  "arp_reply 169.254.169.254/32 at 02:00:00:00:00:05"));
+}
+
+// --- Neighbour discovery ---
+
+PacketBuilder icmpv6(unsigned type, std::uint32_t rest, const Bytes& body,
+                     const char* source = "fe80::66", unsigned hop_limit = 255) {
+  PacketBuilder builder = ethernet();
+  builder.ipv6(source, "2001:db8::5").ttl(hop_limit).icmpv6(type, 0, rest).bytes(body);
+  return builder;
+}
+
+TEST_F(EvidenceTest, NeighbourAdvertisementClaims) {
+  give(icmpv6(136, kSolicitedOverride,
+              support::neighbour_body(kImds6, support::link_layer_option(2, kImpostor)), kImds6));
+  give(icmpv6(136, 0x80000000, support::neighbour_body(kImds6)));
+  EXPECT_THAT(told(),
+              ElementsAre("nd_advertisement fd00:ec2::254/128 at 02:00:00:00:00:66 solicited "
+                          "override",
+                          "nd_advertisement fd00:ec2::254/128 at 02:00:00:00:00:66 router"));
+  EXPECT_EQ(last_[0].source.mac.to_string(), kImpostor);
+}
+
+TEST_F(EvidenceTest, SolicitationsClaimOnlyTheirSource) {
+  give(icmpv6(135, 0, support::neighbour_body(kImds6), "2001:db8::7"));
+  give(icmpv6(133, 0, {}, "2001:db8::7"));
+  EXPECT_THAT(told(), IsEmpty());
+  EXPECT_THAT(counted(EvidenceSource::neighbour), ElementsAre(0, 2, 0, 0));
+  give(icmpv6(135, 0, support::neighbour_body(kImds6), "::"));
+  give(icmpv6(135, 0, support::neighbour_body("2001:db8::7"), kImds6));
+  EXPECT_THAT(told(), ElementsAre("nd_probe fd00:ec2::254/128 at 02:00:00:00:00:66",
+                                  "nd_sender fd00:ec2::254/128 at 02:00:00:00:00:66"));
+}
+
+TEST_F(EvidenceTest, WhatCrossedARouterClaimsNothing) {
+  give(icmpv6(136, 0, support::neighbour_body(kImds6), "fe80::66", 254));
+  give(icmpv6(134, 0, support::router_advertisement_body(support::prefix_option("fd00:ec2::", 64)),
+              "fe80::66", 64));
+  EXPECT_THAT(told(), IsEmpty());
+  EXPECT_THAT(counted(EvidenceSource::neighbour), ElementsAre(0, 0, 0, 1));
+  EXPECT_THAT(counted(EvidenceSource::router_advertisement), ElementsAre(0, 0, 0, 1));
+}
+
+TEST_F(EvidenceTest, RouterAdvertisementClaimsByPrefixAndRoute) {
+  const Bytes options =
+      joined({support::prefix_option("fd00:ec2::", 32), support::prefix_option("fd00:ec2::", 64, 0),
+              support::prefix_option("fd00:ec2::", 48, 0x40),
+              support::prefix_option("2001:db8::", 64), support::route_option("fd00:ec2::254", 128),
+              support::route_option("fd00:ec2::254", 128, 3, 0),
+              support::route_option("fd00::", 16, 2), support::route_option("fc00::", 7, 2)});
+  give(icmpv6(134, 0x00000708, support::router_advertisement_body(options)));
+  EXPECT_THAT(told(), ElementsAre("ra_prefix fd00:ec2::/32 on_link autonomous",
+                                  "ra_prefix fd00:ec2::/48 autonomous",
+                                  "ra_route fd00:ec2::254/128 via fe80::66",
+                                  "ra_route fd00::/16 via fe80::66"));
+  EXPECT_EQ(last_[0].endpoint.view(), "imds6");
+  EXPECT_EQ(default_routes(EvidenceSource::router_advertisement), 2u) << "router and fc00::/7";
+}
+
+TEST_F(EvidenceTest, DefaultRouterAloneClaimsNothing) {
+  give(icmpv6(134, 0x00000708,
+              support::router_advertisement_body(support::prefix_option("2001:db8::", 64))));
+  EXPECT_THAT(told(), IsEmpty());
+  EXPECT_EQ(default_routes(EvidenceSource::router_advertisement), 1u);
+  EXPECT_THAT(counted(EvidenceSource::router_advertisement), ElementsAre(0, 0, 1, 0));
+}
+
+TEST_F(EvidenceTest, RedirectsOfBothVersions) {
+  PacketBuilder quoted;
+  quoted.ipv4("10.0.0.5", kImds4).tcp(40000, 80);
+  PacketBuilder v4 = ethernet();
+  v4.ipv4("10.0.0.1", "10.0.0.5").icmp(5, 1, 0x0a000042).bytes(quoted.build());
+  give(v4);
+  give(icmpv6(137, 0,
+              joined({support::address_bytes("fe80::42"),
+                      support::neighbour_body(kImds6, support::link_layer_option(2, kImpostor))})));
+  EXPECT_THAT(told(), ElementsAre("icmp_redirect 169.254.169.254/32 via 10.0.0.66",
+                                  "icmpv6_redirect fd00:ec2::254/128 at 02:00:00:00:00:66 via "
+                                  "fe80::42"));
+  PacketBuilder elsewhere;
+  elsewhere.ipv4("10.0.0.5", "192.0.2.1").tcp(40000, 80);
+  give(ethernet().ipv4("10.0.0.1", "10.0.0.5").icmp(5, 1, 0x0a000042).bytes(elsewhere.build()));
+  give(ethernet().ipv4("10.0.0.1", "10.0.0.5").icmp(5, 1, 0x0a000042).payload("short"));
+  EXPECT_THAT(told(), IsEmpty());
+  EXPECT_THAT(counted(EvidenceSource::redirect), ElementsAre(2, 0, 1, 1));
+}
+
+// --- DHCP ---
+
+PacketBuilder dhcp(const support::DhcpMessage& message, const char* to = "10.0.0.50") {
+  PacketBuilder builder = ethernet();
+  builder.ipv4("10.0.0.2", to).udp(67, 68).bytes(support::dhcp_message(message));
+  return builder;
+}
+
+TEST_F(EvidenceTest, DhcpRoutes) {
+  const Bytes host = support::classless_route(kImds4, 32, "10.0.0.66");
+  const Bytes network = support::classless_route("169.254.0.0", 16, "0.0.0.0");
+  const Bytes everything = support::classless_route("0.0.0.0", 0, "10.0.0.1");
+  const Bytes statics =
+      joined({support::address_bytes("169.254.1.1"), support::address_bytes("10.0.0.66")});
+  give(dhcp(
+      {.relay = "10.9.0.1",
+       .client_mac = "02:00:00:00:00:77",
+       .options = joined({support::dhcp_option(121, joined({everything, host})),
+                          support::dhcp_option(249, network), support::dhcp_option(33, statics),
+                          support::dhcp_option(3, support::address_bytes("10.0.0.1"))})},
+      "255.255.255.255"));
+  EXPECT_THAT(told(), ElementsAre("dhcp_route 169.254.169.254/32 via 10.0.0.66 relayed",
+                                  "dhcp_route_249 169.254.0.0/16 via 0.0.0.0 relayed",
+                                  "dhcp_static_route 169.254.0.0/16 via 10.0.0.66 relayed"));
+  EXPECT_EQ(last_[0].source.ip.to_string(), "10.0.0.2");
+  EXPECT_EQ(last_[0].destination.ip.to_string(), "10.0.0.50") << "the client that is served";
+  EXPECT_EQ(last_[0].destination.mac.to_string(), "02:00:00:00:00:77");
+  EXPECT_EQ(default_routes(EvidenceSource::dhcp), 2u) << "in option 121, and option 3";
+  EXPECT_THAT(counted(EvidenceSource::dhcp), ElementsAre(1, 0, 0, 0));
+}
+
+TEST_F(EvidenceTest, DhcpGivesTheAddressItself) {
+  give(dhcp({.your_address = kImds4}));
+  give(dhcp({.options = support::dhcp_option(3, support::address_bytes(kImds4))}));
+  EXPECT_THAT(told(),
+              ElementsAre("dhcp_lease 169.254.169.254/32", "dhcp_router 169.254.169.254/32"));
+}
+
+TEST_F(EvidenceTest, OrdinaryDhcpIsCounted) {
+  give(dhcp({.options = support::dhcp_option(3, support::address_bytes("10.0.0.1"))}));
+  give(dhcp(
+      {.options = support::dhcp_option(121, support::classless_route("10.0.0.0", 8, "10.0.0.1"))}));
+  give(dhcp(
+      {.type = 6,
+       .options = support::dhcp_option(121, support::classless_route(kImds4, 32, "10.0.0.66"))}));
+  give(dhcp({.operation = 1, .type = 1}));
+  give(dhcp({.options = {121, 99, 32}}));
+  PacketBuilder query = ethernet();
+  give(query.ipv4("0.0.0.0", "255.255.255.255").udp(68, 67).payload("short"));
+  EXPECT_THAT(told(), IsEmpty());
+  EXPECT_THAT(counted(EvidenceSource::dhcp), ElementsAre(0, 1, 3, 2));
+}
+
+TEST_F(EvidenceTest, Dhcpv6LeasesAndDelegations) {
+  const Bytes options =
+      joined({support::dhcpv6_association(3, support::dhcpv6_address(kImds6)),
+              support::dhcpv6_association(25, joined({support::dhcpv6_prefix("fd00:ec2::", 32),
+                                                      support::dhcpv6_prefix("2001:db8::", 48)})),
+              support::dhcpv6_association(3, support::dhcpv6_address(kImds6, 0))});
+  PacketBuilder builder = ethernet();
+  builder.ipv6("fe80::2", "fe80::5").udp(547, 546);
+  builder.bytes(support::dhcpv6_relayed(13, support::dhcpv6_message(7, options)));
+  give(builder);
+  give(ethernet().ipv6("fe80::5", "ff02::1:2").udp(546, 547).bytes(support::dhcpv6_message(1, {})));
+  EXPECT_THAT(told(), ElementsAre("dhcpv6_lease fd00:ec2::254/128 relayed",
+                                  "dhcpv6_prefix fd00:ec2::/32 relayed"));
+  EXPECT_THAT(counted(EvidenceSource::dhcpv6), ElementsAre(1, 1, 0, 0));
+}
+
+// --- DNS ---
+
+PacketBuilder dns(const support::DnsMessage& message, unsigned port = 53) {
+  PacketBuilder builder = ethernet();
+  builder.ipv4("10.0.0.3", "10.0.0.5").udp(port, 40000).bytes(support::dns_message(message));
+  return builder;
+}
+
+const Bytes kAsked = support::dns_pointer(support::kDnsQuestion);
+
+TEST_F(EvidenceTest, DnsNamesForTheAddress) {
+  give(dns({.question = "Rebind.Example",
+            .answers = {support::dns_record(kAsked, support::kDnsCname, support::dns_name("a.b")),
+                        support::dns_address(support::dns_name("a.b"), kImds4),
+                        support::dns_address(support::dns_name("a.b"), "192.0.2.1")}}));
+  give(dns({.question = "",
+            .answers = {support::dns_address(support::dns_name("printer.local"), kImds6)}},
+           5353));
+  EXPECT_THAT(told(), ElementsAre("dns_address rebind.example 169.254.169.254/32",
+                                  "dns_address printer.local fd00:ec2::254/128"));
+  EXPECT_EQ(last_[0].source.ip.to_string(), "10.0.0.3");
+  EXPECT_EQ(last_[0].source.port, 53);
+  EXPECT_EQ(last_[0].destination.ip.to_string(), "10.0.0.5");
+}
+
+TEST_F(EvidenceTest, DnsMetadataNamesForAnything) {
+  give(dns({.question = "metadata.google.internal",
+            .answers = {support::dns_record(kAsked, support::kDnsCname, support::dns_name("a.b")),
+                        support::dns_address(support::dns_name("a.b"), "10.0.0.66")}}));
+  give(dns({.question = "instance-data",
+            .answers = {support::dns_record(kAsked, support::kDnsCname, support::dns_name("a.b"))}},
+           5355));
+  give(dns(
+      {.question = "www.example",
+       .answers = {
+           support::dns_record(kAsked, support::kDnsCname, support::dns_name("instance-data.corp")),
+           support::dns_address(support::dns_name("instance-data.corp"), "10.0.0.66")}}));
+  EXPECT_THAT(told(), ElementsAre("dns_metadata_name metadata.google.internal 10.0.0.66/32",
+                                  "dns_metadata_name instance-data",
+                                  "dns_metadata_name www.example 10.0.0.66/32"));
+  EXPECT_TRUE(last_[0].endpoint.empty());
+}
+
+TEST_F(EvidenceTest, OrdinaryDnsIsCounted) {
+  give(dns({.answers = {support::dns_address(kAsked, "192.0.2.1")}}));
+  give(dns({.question = "metadata.google.internal"}));
+  give(dns({.question = "metadata.google.internal.example",
+            .answers = {support::dns_address(kAsked, "192.0.2.1")}}));
+  give(dns({.answers = {}, .authorities = {support::dns_address(kAsked, kImds4)}}));
+  give(dns({.is_response = false}));
+  give(dns({.answers = {support::dns_address(support::dns_pointer(0x3ff0), kImds4)}}));
+  EXPECT_THAT(told(), IsEmpty());
+  EXPECT_THAT(counted(EvidenceSource::dns), ElementsAre(0, 1, 4, 1));
+}
+
+TEST_F(EvidenceTest, ClaimsOfOneMessageAreBounded) {
+  const std::vector<Bytes> many(kMaxClaims + 5, support::dns_address(kAsked, kImds4));
+  give(dns({.answers = many}));
+  EXPECT_EQ(told().size(), kMaxClaims);
+  EXPECT_EQ(counters().claims_cut.get(), 5u);
+  EXPECT_EQ(counters().claims[static_cast<std::size_t>(event::ClaimKind::dns_address)].get(),
+            kMaxClaims);
+}
+
+class DnsOverTcp : public EvidenceTest {
+ protected:
+  static support::TcpSession session(std::size_t segment_size = 1400) {
+    support::TcpSession::Options options;
+    options.server_ip = "10.0.0.3";
+    options.server_port = 53;
+    options.segment_size = segment_size;
+    return support::TcpSession(options);
+  }
+  static std::string answer_text() {
+    const Bytes bytes = support::with_length(support::dns_message(
+        {.question = "rebind.example", .answers = {support::dns_address(kAsked, kImds4)}}));
+    return {bytes.begin(), bytes.end()};
+  }
+};
+
+TEST_F(DnsOverTcp, IsReadInSegmentsOfAnySize) {
+  for (const std::size_t size : {1400u, 2u, 1u}) {
+    support::TcpSession session = DnsOverTcp::session(size);
+    session.handshake().client("query").server(answer_text() + answer_text()).fin();
+    bench_.feed(session).end_all();
+    EXPECT_THAT(told(), ElementsAre("dns_address rebind.example 169.254.169.254/32",
+                                    "dns_address rebind.example 169.254.169.254/32"))
+        << size;
+    EXPECT_EQ(last_[0].destination.ip.to_string(), "10.0.0.1");
+  }
+}
+
+TEST_F(DnsOverTcp, IsReadInOrder) {
+  support::TcpSession session = DnsOverTcp::session(20);
+  session.handshake().client("query").server(answer_text());
+  std::vector<support::TimedPacket>& packets = session.packets();
+  std::swap(packets[packets.size() - 1].bytes, packets[packets.size() - 2].bytes);
+  bench_.feed(session).end_all();
+  EXPECT_THAT(told(), ElementsAre("dns_address rebind.example 169.254.169.254/32"));
+}
+
+TEST_F(DnsOverTcp, IsReadWhereTheFastLaneIsOn) {
+  bench_.set_lane(true);
+  support::TcpSession session = DnsOverTcp::session(30);
+  session.handshake();
+  for (int i = 0; i < 300; ++i) {
+    session.client("query").server(answer_text());
+  }
+  bench_.feed(session).end_all();
+  EXPECT_EQ(told().size(), 300u);
+}
+
+// --- What must not alert ---
+
+class AllowedResponder : public EvidenceBench {
+ protected:
+  AllowedResponder() : EvidenceBench(classes()) {}
+  static classify::Options classes() {
+    classify::Suppression snowball;
+    snowball.name = "snowball";
+    snowball.vlans = {{0, 0}};
+    snowball.endpoints = {"imds"};
+    snowball.responder_macs = {MacAddress{{2, 0, 0, 0, 0, 0x66}}};
+    classify::Suppression openstack;
+    openstack.name = "openstack-dhcp";
+    openstack.responder_addresses = {*IpPrefix::parse("10.0.0.2")};
+    classify::Options options;
+    options.suppressions = {snowball, openstack};
+    return options;
+  }
+};
+
+TEST_F(AllowedResponder, NeitherAnswersNorClaimsAlert) {
+  give(answer().tcp(80, 40000).flags(kSyn | kAck));
+  give(arp(2, kImds4, "10.0.0.5"));
+  give(dhcp(
+      {.options = support::dhcp_option(121, support::classless_route(kImds4, 32, "10.0.0.66"))}));
+  EXPECT_THAT(told(), IsEmpty());
+  EXPECT_EQ(bench_.suppressed(0), 2u + 1u) << "the DHCP server has the same MAC here";
+  PacketBuilder other = ethernet("02:00:00:00:00:99");
+  other.ipv4("10.0.0.2", "10.0.0.50").udp(67, 68);
+  other.bytes(support::dhcp_message(
+      {.options = support::dhcp_option(121, support::classless_route(kImds4, 32, "10.0.0.66"))}));
+  give(other);
+  EXPECT_THAT(told(), IsEmpty());
+  EXPECT_EQ(bench_.suppressed(1), 1u);
+  give(answer("02:00:00:00:00:99").tcp(80, 40000).flags(kSyn | kAck));
+  EXPECT_THAT(told(), ElementsAre("syn_ack 0 before 02:00:00:00:00:66"));
+}
+
+// Only clients on the premises alert: who is told decides, not who claims, and on a link everybody
+// is at home.
+class OnPremises : public EvidenceBench {
+ protected:
+  OnPremises() : EvidenceBench(classes()) {}
+  static classify::Options classes() {
+    classify::Suppression outside;
+    outside.name = "outside-on-premises";
+    outside.sources = {*IpPrefix::parse("10.0.0.0/24")};
+    outside.outside = true;
+    classify::Options options;
+    options.suppressions = {outside};
+    return options;
+  }
+};
+
+TEST_F(OnPremises, ClaimsToTheLinkAlert) {
+  give(arp(2, kImds4, kImds4, kImpostor, kEverybody));
+  PacketBuilder advertisement = ethernet();
+  advertisement.ipv6("fe80::66", "ff02::1").ttl(255).icmpv6(136, 0, 0);
+  give(advertisement.bytes(support::neighbour_body(kImds6)));
+  EXPECT_EQ(told().size(), 2u);
+}
+
+}  // namespace
+}  // namespace imds::detect
