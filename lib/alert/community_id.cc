@@ -5,10 +5,8 @@
 #include <tuple>
 #include <utility>
 
-#include <openssl/evp.h>
-#include <openssl/sha.h>
-
 #include "base/cursor.h"
+#include "sha1.h"
 
 namespace imds::alert {
 namespace {
@@ -19,11 +17,35 @@ constexpr std::uint8_t kUdp = 17;
 constexpr std::uint8_t kIcmpV6 = 58;
 constexpr std::uint8_t kSctp = 132;
 
+// RFC 4648, section 4.
+constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+// 20 bytes: six groups of three, and two bytes that end in one '='.
+std::string_view write(const Sha1Digest& digest, std::array<char, kCommunityIdText>& room) {
+  char* out = room.data();
+  *out++ = '1';
+  *out++ = ':';
+  const auto put = [&out](std::uint32_t group, int characters) {
+    for (int i = 0; i < characters; ++i) {
+      *out++ = kBase64[group >> (18 - 6 * i) & 0x3f];
+    }
+  };
+  constexpr std::size_t kWhole = SHA_DIGEST_LENGTH / 3 * 3;
+  for (std::size_t i = 0; i < kWhole; i += 3) {
+    put(std::uint32_t{digest[i]} << 16 | std::uint32_t{digest[i + 1]} << 8 | digest[i + 2], 4);
+  }
+  static_assert(SHA_DIGEST_LENGTH - kWhole == 2);
+  put(std::uint32_t{digest[kWhole]} << 16 | std::uint32_t{digest[kWhole + 1]} << 8, 3);
+  *out = '=';
+  return {room.data(), room.size()};
+}
+
 }  // namespace
 
-std::string community_id(const IpAddress& source, const IpAddress& destination,
-                         std::uint8_t ip_protocol, std::uint16_t source_port,
-                         std::uint16_t destination_port) {
+std::string_view community_id(const IpAddress& source, const IpAddress& destination,
+                              std::uint8_t ip_protocol, std::uint16_t source_port,
+                              std::uint16_t destination_port,
+                              std::array<char, kCommunityIdText>& room) {
   if (!source.is_set() || source.family != destination.family || ip_protocol == 0 ||
       ip_protocol == kIcmp || ip_protocol == kIcmpV6) {
     return {};
@@ -50,12 +72,9 @@ std::string community_id(const IpAddress& source, const IpAddress& destination,
     size += 4;
   }
 
-  std::array<std::uint8_t, SHA_DIGEST_LENGTH> digest;
-  SHA1(input.data(), size, digest.data());
-  std::array<unsigned char, 4 * ((SHA_DIGEST_LENGTH + 2) / 3) + 1> encoded;
-  const int length = EVP_EncodeBlock(encoded.data(), digest.data(), digest.size());
-  return "1:" + std::string(reinterpret_cast<const char*>(encoded.data()),
-                            static_cast<std::size_t>(length));
+  Sha1 hash;
+  hash.add(input.data(), size);
+  return write(hash.finish(), room);
 }
 
 }  // namespace imds::alert

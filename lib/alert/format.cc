@@ -11,6 +11,9 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "event/event.h"
+#include "event/stage.h"
+#include "evidence_format.h"
+#include "exchange_format.h"
 
 namespace imds::alert {
 namespace {
@@ -36,6 +39,9 @@ constexpr std::array kCutNames{
     CutName{IMDS_ALERT_CUT_HOSTNAME, "observer.hostname"},
     CutName{IMDS_ALERT_CUT_INTERFACE, "observer.ingress.interface.name"},
     CutName{IMDS_ALERT_CUT_RULES, "rule"},
+    CutName{IMDS_ALERT_CUT_DNS_NAME, "dns.question.name"},
+    CutName{IMDS_ALERT_CUT_SERVER, "imds.server"},
+    CutName{IMDS_ALERT_CUT_MIME_TYPE, "http.response.mime_type"},
 };
 
 bool has(const imds_alert_record& record, imds_alert_flags flag) {
@@ -48,6 +54,19 @@ bool is_cut(const imds_alert_record& record, imds_alert_truncated bit) {
 
 std::size_t vlan_count(const imds_alert_record& record) {
   return std::min<std::size_t>(record.vlan_count, std::size(record.vlans));
+}
+
+// Bits that this build does not know are a newer writer's.
+event::Timeline story_of(const imds_alert_record& record) {
+  event::Timeline story;
+  story.reached = static_cast<std::uint8_t>(record.story.reached & IMDS_ALERT_STAGES);
+  std::copy_n(record.story.after_ms, story.after_ms.size(), story.after_ms.begin());
+  return story;
+}
+
+std::string story_text(const event::Timeline& story) {
+  std::array<char, event::kMaxTimelineText> room;
+  return std::string(event::timeline_text(story, room));
 }
 
 std::string mac_text(const imds_alert_peer& peer) {
@@ -68,10 +87,14 @@ void put(Json& root, std::initializer_list<const char*> path, const Text& text) 
   *node = to_valid_utf8(value);
 }
 
+unsigned visibility(const imds_alert_record& record) {
+  return record.visibility | unsigned{record.visibility_more} << 8;
+}
+
 std::vector<std::string_view> visibility_words(const imds_alert_record& record) {
   std::vector<std::string_view> words;
   for (const event::VisibilityName& entry : event::visibility_names()) {
-    if ((record.visibility & entry.bit) != 0) {
+    if ((visibility(record) & entry.bit) != 0) {
       words.push_back(entry.name);
     }
   }
@@ -84,7 +107,8 @@ void put_peer(Json& root, const char* side, const imds_alert_record& record,
   if (address.is_set()) {
     root[side]["ip"] = address.to_string();
   }
-  if (has(record, IMDS_ALERT_HAS_PORTS)) {
+  // A correlation's events may have only one side's port in common.
+  if (has(record, IMDS_ALERT_HAS_PORTS) && (address.is_set() || peer.port != 0)) {
     root[side]["port"] = peer.port;
   }
   if (peer.has_mac != 0) {
@@ -128,10 +152,19 @@ void put_imds(Json& root, const imds_alert_record& record) {
   Json& imds = root["imds"];
   put(imds, {"event"}, record.event);
   put(imds, {"endpoint"}, record.endpoint);
-  if (record.visibility != 0) {
+  put_evidence(imds, record.evidence);
+  if (const event::Timeline story = story_of(record); story.reached != 0) {
+    imds["stage"] = event::name(story.furthest());
+    imds["timeline"] = story_text(story);
+  }
+  put_exchange(imds, record.exchange);
+  if (visibility(record) != 0) {
     imds["visibility"] = visibility_words(record);
   }
   put_tunnel(imds, record.tunnel);
+  if (record.suppressed_repeats > 0) {
+    imds["suppressed_repeats"] = record.suppressed_repeats;
+  }
   if (has(record, IMDS_ALERT_IS_TEST)) {
     imds["test"] = true;
   }
@@ -195,8 +228,21 @@ Json eve_alert(const imds_alert_record& record) {
   add("rule_level", view(record.rule_level));
   add("imds_event", view(record.event));
   add("imds_endpoint", view(record.endpoint));
+  if (const event::Timeline story = story_of(record); story.reached != 0) {
+    add("imds_stage", event::name(story.furthest()));
+    add("imds_timeline", story_text(story));
+  }
+  for_each_exchange_word(record.exchange, [&](const char* key, const std::string& value) {
+    add((std::string("imds_") + key).c_str(), value);
+  });
   for (const std::string_view word : visibility_words(record)) {
     add("imds_visibility", word);
+  }
+  for (const auto& [key, value] : evidence_metadata(record.evidence)) {
+    add(key, value);
+  }
+  if (record.suppressed_repeats > 0) {
+    add("imds_suppressed_repeats", std::to_string(record.suppressed_repeats));
   }
   if (has(record, IMDS_ALERT_IS_TEST)) {
     add("imds_test", "true");
@@ -210,6 +256,10 @@ Json eve_http(const imds_alert_record& record) {
   put(http, {"url"}, record.url_original);
   put(http, {"http_user_agent"}, record.user_agent);
   put(http, {"http_method"}, record.http_method);
+  if (record.exchange.http_status != 0) {
+    http["status"] = record.exchange.http_status;
+  }
+  put(http, {"http_content_type"}, record.exchange.mime_type);
   if (const std::string_view version = view(record.http_version); !version.empty()) {
     http["protocol"] = "HTTP/" + to_valid_utf8(version);
   }
@@ -308,6 +358,9 @@ std::string first_line(const imds_alert_record& record, bool colour) {
   for (const std::string_view word : visibility_words(record)) {
     out += " " + std::string(word);
   }
+  if (record.suppressed_repeats > 0) {
+    out += " (" + std::to_string(record.suppressed_repeats) + " more since the last)";
+  }
   if (has(record, IMDS_ALERT_IS_TEST)) {
     out += " TEST";
   }
@@ -352,10 +405,12 @@ std::string to_ecs_json(const imds_alert_record& record) {
   put_peer(root, "destination", record, record.destination);
   put_network(root, record);
   put(root, {"http", "request", "method"}, record.http_method);
+  put_response(root, record.exchange);
   put(root, {"url", "original"}, record.url_original);
   put(root, {"url", "path"}, record.url_path);
   put(root, {"url", "domain"}, record.url_domain);
   put(root, {"user_agent", "original"}, record.user_agent);
+  put(root, {"dns", "question", "name"}, record.evidence.dns_name);
   put(root, {"observer", "hostname"}, record.hostname);
   put(root, {"observer", "ingress", "interface", "name"}, record.interface_name);
   put_imds(root, record);
@@ -373,7 +428,7 @@ std::string to_eve_json(const imds_alert_record& record) {
     if (const IpAddress address = address_of(peer); address.is_set()) {
       root[ip] = address.to_string();
     }
-    if (has(record, IMDS_ALERT_HAS_PORTS)) {
+    if (has(record, IMDS_ALERT_HAS_PORTS) && (root.contains(ip) || peer.port != 0)) {
       root[port] = peer.port;
     }
   };
@@ -402,8 +457,14 @@ std::string to_eve_json(const imds_alert_record& record) {
 
 std::string to_text(const imds_alert_record& record, bool colour) {
   std::string out = first_line(record, colour);
-  if (const std::string request = request_line(record); !request.empty()) {
-    out += "\n    " + request;
+  for (const std::string& line : {request_line(record), evidence_line(record)}) {
+    out += line.empty() ? line : "\n    " + line;
+  }
+  if (const event::Timeline story = story_of(record); story.reached != 0) {
+    out += "\n    story " + story_text(story);
+  }
+  if (const std::string answer = answer_line(record.exchange); !answer.empty()) {
+    out += "\n    " + answer;
   }
   return out;
 }

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-
-#include <boost/uuid/name_generator_sha1.hpp>
-#include <boost/uuid/uuid.hpp>
-#include <boost/uuid/uuid_io.hpp>
+#include <span>
 
 #include "alert/community_id.h"
+#include "base/cursor.h"
+#include "copy_fields.h"
+#include "sha1.h"
 
 namespace imds::alert {
 namespace {
@@ -20,12 +20,36 @@ static_assert(int{IMDS_ALERT_RESPONSES_ONLY} == int{event::kResponsesOnly});
 static_assert(int{IMDS_ALERT_CAPTURE_TRUNCATED} == int{event::kCaptureTruncated});
 static_assert(int{IMDS_ALERT_STREAM_GAP} == int{event::kStreamGap});
 static_assert(int{IMDS_ALERT_SECOND_READING} == int{event::kSecondReading});
+static_assert(int{IMDS_ALERT_ANSWER_ICMP} == int{static_cast<int>(event::Answer::icmp)});
+static_assert(std::size_t{IMDS_ALERT_ANSWER_ICMP} + 1 == event::kAnswerCount);
+static_assert(std::size_t{IMDS_ALERT_CLAIM_DNS_METADATA_NAME} + 1 == event::kClaimKindCount);
+static_assert(int{IMDS_ALERT_CLAIM_ICMP_REDIRECT} ==
+              static_cast<int>(event::ClaimKind::icmp_redirect));
+static_assert(int{IMDS_ALERT_CLAIM_DHCPV6_LEASE} ==
+              static_cast<int>(event::ClaimKind::dhcpv6_lease));
+static_assert(int{IMDS_ALERT_SIGN_MAC_MISMATCH} == int{event::kMacMismatch});
+static_assert(int{IMDS_ALERT_SIGN_OVERLOADED} == int{event::kOverloaded});
+static_assert(int{IMDS_ALERT_STAGE_CLAIMED} == 1 << int(event::Stage::claimed));
+static_assert(int{IMDS_ALERT_STAGE_ATTEMPTED} == 1 << int(event::Stage::attempted));
+static_assert(int{IMDS_ALERT_STAGE_ANSWERED} == 1 << int(event::Stage::answered));
+static_assert(int{IMDS_ALERT_STAGE_TOKEN} == 1 << int(event::Stage::token));
+static_assert(int{IMDS_ALERT_STAGE_CREDENTIALS} == 1 << int(event::Stage::credentials));
+static_assert(std::size(imds_alert_story{}.after_ms) >= event::kStageCount);
+static_assert(int{IMDS_ALERT_REQUESTS_ONLY} == int{event::kRequestsOnly});
+static_assert(int{IMDS_ALERT_REQUEST_UNSEEN} == int{event::kRequestUnseen});
+static_assert(int{IMDS_ALERT_BODY_INCOMPLETE} == int{event::kBodyIncomplete});
+static_assert(IMDS_ALERT_DELIVERED_USER_DATA == int{static_cast<int>(event::Delivered::user_data)});
+static_assert(IMDS_ALERT_ACCOUNT_CONFLICTING ==
+              int{static_cast<int>(event::AccountSource::conflicting)});
+static_assert(IMDS_ALERT_ACCOUNT_ON_WRONG_NETWORK ==
+              int{static_cast<int>(event::AccountVerdict::wrong_network)});
+static_assert(IMDS_ALERT_CONTENT_BINARY == int{static_cast<int>(event::ContentKind::binary)});
 static_assert(sizeof(imds_alert_record::vlans) == sizeof(event::Finding::vlans));
 static_assert(sizeof(imds_alert_text160::data) >= kMaxTunnelPathText);
 
 // The namespace of alert ids; drawn at random once, never to change.
-constexpr boost::uuids::uuid kIdNamespace = {{0x33, 0x8f, 0x2c, 0x48, 0x44, 0x78, 0x42, 0xb1, 0x87,
-                                              0x56, 0x11, 0xdd, 0xf8, 0x8b, 0x00, 0xd3}};
+constexpr std::string_view kIdNamespace(
+    "\x33\x8f\x2c\x48\x44\x78\x42\xb1\x87\x56\x11\xdd\xf8\x8b\x00\xd3", 16);
 
 bool has_ports(std::uint8_t ip_protocol) {
   constexpr std::uint8_t kTcp = 6;
@@ -33,47 +57,6 @@ bool has_ports(std::uint8_t ip_protocol) {
   constexpr std::uint8_t kSctp = 132;
   return ip_protocol == kTcp || ip_protocol == kUdp || ip_protocol == kSctp;
 }
-
-// Returns whether the text was cut to the field's capacity.
-template <typename Field>
-bool assign(Field& field, std::string_view text) {
-  const std::size_t size = std::min(text.size(), sizeof field.data);
-  if (size > 0) {
-    std::memcpy(field.data, text.data(), size);
-  }
-  field.length = static_cast<std::uint16_t>(size);
-  return size < text.size();
-}
-
-class Filler {
- public:
-  explicit Filler(imds_alert_record& record) : record_(record) {}
-
-  template <typename Field>
-  void set(Field& field, std::string_view text, imds_alert_truncated bit) {
-    mark(bit, assign(field, text));
-  }
-  template <typename Field, std::size_t Capacity>
-  void set(Field& field, const FixedText<Capacity>& text, imds_alert_truncated bit) {
-    mark(bit, assign(field, text.view()) || text.truncated);
-  }
-  template <typename Field, std::size_t Capacity>
-  void set_masked(Field& field, const FixedText<Capacity>& text, const Redactor& redactor,
-                  Redactor::Form form, imds_alert_truncated bit) {
-    static_assert(Capacity <= kMaxMaskable);
-    const Redactor::Masked masked = redactor.mask(text.view(), form, text.truncated, field.data);
-    field.length = static_cast<std::uint16_t>(masked.length);
-    mark(bit, masked.cut || text.truncated);
-  }
-  void mark(imds_alert_truncated bit, bool cut) {
-    if (cut) {
-      record_.truncated |= static_cast<std::uint32_t>(bit);
-    }
-  }
-
- private:
-  imds_alert_record& record_;
-};
 
 void set_peer(imds_alert_peer& out, const event::Peer& peer) {
   std::memcpy(out.ip, peer.ip.bytes.data(), sizeof out.ip);
@@ -86,59 +69,6 @@ void set_peer(imds_alert_peer& out, const event::Peer& peer) {
 void set_address(imds_alert_address& out, const IpAddress& address) {
   std::memcpy(out.ip, address.bytes.data(), sizeof out.ip);
   out.family = static_cast<std::uint8_t>(address.family);
-}
-
-void set_tunnel(imds_alert_tunnel& out, const Tunnel& tunnel) {
-  if (!tunnel.is_set()) {
-    return;
-  }
-  std::array<char, kMaxTunnelPathText> room;
-  assign(out.path, path_text(tunnel.path, room));
-  out.depth = static_cast<std::uint8_t>(std::min<std::size_t>(tunnel.path.count, kMaxTunnels));
-  out.has_id = tunnel.has_id ? 1 : 0;
-  out.id = tunnel.has_id ? tunnel.id : 0;
-  set_address(out.source, tunnel.source);
-  set_address(out.destination, tunnel.destination);
-}
-
-// Everything that tells this alert from any other, in a form that no machine or build changes.
-void set_id(imds_alert_record& record, const event::Finding& finding, const RuleFacts& rule) {
-  std::string name;
-  const auto add_number = [&name](std::uint64_t value) {
-    for (int shift = 56; shift >= 0; shift -= 8) {
-      name.push_back(static_cast<char>(value >> shift));
-    }
-  };
-  const auto add_peer = [&](const event::Peer& peer) {
-    name.push_back(static_cast<char>(peer.ip.family));
-    name.append(reinterpret_cast<const char*>(peer.ip.bytes.data()), peer.ip.bytes.size());
-    add_number(peer.port);
-  };
-  add_number(static_cast<std::uint64_t>(finding.time.ns));
-  add_number(finding.ip_protocol);
-  add_peer(finding.source);
-  add_peer(finding.destination);
-  add_number(record.vlan_count);
-  for (std::size_t i = 0; i < record.vlan_count; ++i) {
-    add_number(record.vlans[i]);
-  }
-  add_number(finding.ordinal);
-  // The same packet seen inside and outside a tunnel gives two alerts. No event's name begins with
-  // this byte, so that alerts without a tunnel have the id they always had.
-  if (record.tunnel.depth > 0) {
-    name.push_back('\1');
-    name += view(record.tunnel.path);
-    name.push_back('\0');
-    name.push_back(static_cast<char>(record.tunnel.has_id));
-    add_number(record.tunnel.id);
-  }
-  name += event::name(finding.type);
-  name.push_back('\0');
-  name += rule.id;
-
-  const boost::uuids::uuid id =
-      boost::uuids::name_generator_sha1(kIdNamespace)(name.data(), name.size());
-  std::memcpy(record.id, id.data, sizeof record.id);
 }
 
 template <typename Text>
@@ -156,6 +86,12 @@ bool is_valid(const imds_alert_tunnel& tunnel) {
          (tunnel.depth > 0) == (tunnel.path.length > 0);
 }
 
+bool is_valid(const imds_alert_evidence& evidence) {
+  return evidence.has_hops <= 1 && is_family(evidence.prefix.family) &&
+         is_family(evidence.gateway.family) && evidence.prefix_length <= 128 &&
+         fits(evidence.dns_name);
+}
+
 IpAddress address_of_wire(const std::uint8_t* ip, std::uint8_t family) {
   switch (family) {
     case 4:
@@ -167,57 +103,361 @@ IpAddress address_of_wire(const std::uint8_t* ip, std::uint8_t family) {
   }
 }
 
+// The lines that `size` bytes from `begin` on stand in; size > 0.
+constexpr RecordLines lines(std::size_t begin, std::size_t size) {
+  const std::size_t first = begin / kRecordLine;
+  const std::size_t last = (begin + size - 1) / kRecordLine;
+  return kAllLines >> (63 - last) & kAllLines << first;
+}
+
+// Writes a name that is hashed, into room that is long enough for the longest.
+class Name {
+ public:
+  explicit Name(std::span<std::uint8_t> room) : room_(room) {}
+  void add_byte(std::uint8_t value) { room_[size_++] = value; }
+  void add(std::string_view text) {
+    std::copy(text.begin(), text.end(), room_.begin() + static_cast<std::ptrdiff_t>(size_));
+    size_ += text.size();
+  }
+  void add_number(std::uint64_t value) {
+    store_be32(&room_[size_], static_cast<std::uint32_t>(value >> 32));
+    store_be32(&room_[size_ + 4], static_cast<std::uint32_t>(value));
+    size_ += sizeof value;
+  }
+  void add(const event::Peer& peer) {
+    add_byte(static_cast<std::uint8_t>(peer.ip.family));
+    std::memcpy(&room_[size_], peer.ip.bytes.data(), peer.ip.bytes.size());
+    size_ += peer.ip.bytes.size();
+    add_number(peer.port);
+  }
+  void add(const MacAddress& mac) {
+    std::memcpy(&room_[size_], mac.bytes.data(), mac.bytes.size());
+    size_ += mac.bytes.size();
+  }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  std::span<std::uint8_t> room_;
+  std::size_t size_ = 0;
+};
+
 }  // namespace
 
-void make_record(const event::Finding& finding, const RuleFacts& rule, const ObserverNames& names,
-                 const Redactor& redactor, imds_alert_record& out) {
-  std::memset(&out, 0, sizeof out);
-  Filler fill(out);
+RecordMaker::RecordMaker(const RedactionOptions& redaction) : redactor_(redaction) {}
+
+// `field` holds `size` bytes of text now: says where, and clears what a longer one left behind.
+template <typename Field>
+void RecordMaker::finish(Field& field, std::size_t size) {
+  if (field.length > size) {
+    std::memset(field.data + size, 0, field.length - size);
+  }
+  field.length = static_cast<std::uint16_t>(size);
+  if (size > 0) {
+    const auto begin = static_cast<std::size_t>(reinterpret_cast<const unsigned char*>(&field) -
+                                                reinterpret_cast<unsigned char*>(&out_.record));
+    out_.lines |= lines(begin, offsetof(Field, data) + size);
+  }
+}
+
+void RecordMaker::mark(imds_alert_truncated bit, bool cut) {
+  out_.record.truncated |= cut ? static_cast<std::uint32_t>(bit) : 0;
+}
+
+template <typename Field>
+void RecordMaker::set(Field& field, std::string_view text, imds_alert_truncated bit, bool cut) {
+  const std::size_t size = std::min(text.size(), sizeof field.data);
+  if (size > 0) {
+    std::memcpy(field.data, text.data(), size);
+  }
+  finish(field, size);
+  mark(bit, cut || size < text.size());
+}
+
+template <typename Field, std::size_t Capacity>
+void RecordMaker::set_masked(Field& field, const FixedText<Capacity>& text, Redactor::Form form,
+                             imds_alert_truncated bit) {
+  static_assert(Capacity <= kMaxMaskable);
+  const Redactor::Masked masked = redactor_.mask(text.view(), form, text.truncated, field.data);
+  finish(field, masked.length);
+  mark(bit, masked.cut || text.truncated);
+}
+
+void RecordMaker::set_story(const event::Timeline& story) {
+  imds_alert_story& out = out_.record.story;
+  out.reached = story.reached;
+  std::copy(story.after_ms.begin(), story.after_ms.end(), out.after_ms);
+  if (story.reached != 0) {
+    out_.lines |= lines(offsetof(imds_alert_record, story), sizeof out);
+  }
+}
+
+void RecordMaker::set_tunnel(const Tunnel& tunnel) {
+  imds_alert_tunnel& out = out_.record.tunnel;
+  if (!tunnel.is_set()) {
+    if (out.depth > 0) {
+      std::memset(&out, 0, sizeof out);
+    }
+    return;
+  }
+  std::array<char, kMaxTunnelPathText> room;
+  const std::string_view path = path_text(tunnel.path, room);
+  std::memcpy(out.path.data, path.data(), path.size());
+  finish(out.path, path.size());
+  out.depth = static_cast<std::uint8_t>(std::min<std::size_t>(tunnel.path.count, kMaxTunnels));
+  out.has_id = tunnel.has_id ? 1 : 0;
+  out.id = tunnel.has_id ? tunnel.id : 0;
+  set_address(out.source, tunnel.source);
+  set_address(out.destination, tunnel.destination);
+  out_.lines |= lines(offsetof(imds_alert_record, tunnel), offsetof(imds_alert_tunnel, path));
+}
+
+void RecordMaker::set_evidence(const event::Finding& finding) {
+  const event::EvidenceFields& from = finding.evidence;
+  imds_alert_evidence& out = out_.record.evidence;
+  if (from == event::EvidenceFields{} && finding.dns_name.empty()) {
+    if (has_evidence_) {
+      std::memset(&out, 0, sizeof out);
+    }
+    has_evidence_ = false;
+    return;
+  }
+  has_evidence_ = true;
+  out.answer = static_cast<std::uint8_t>(from.answer);
+  out.claim = static_cast<std::uint8_t>(from.claim);
+  out.ttl = from.ttl;
+  out.has_hops = from.hop_distance ? 1 : 0;
+  out.hop_distance = from.hop_distance.value_or(0);
+  out.signs = from.signs;
+  set_address(out.prefix, from.prefix.address);
+  out.prefix_length = from.prefix.length;
+  set_address(out.gateway, from.gateway);
+  std::memcpy(out.claimed_mac, from.claimed_mac.bytes.data(), sizeof out.claimed_mac);
+  std::memcpy(out.previous_mac, from.previous_mac.bytes.data(), sizeof out.previous_mac);
+  out_.lines |=
+      lines(offsetof(imds_alert_record, evidence), offsetof(imds_alert_evidence, dns_name));
+  set(out.dns_name, finding.dns_name.view(), IMDS_ALERT_CUT_DNS_NAME, finding.dns_name.truncated);
+}
+
+void RecordMaker::set_exchange(const event::Finding& finding) {
+  imds_alert_exchange& out = out_.record.exchange;
+  if (!finding.has_exchange) {
+    if (has_exchange_) {
+      std::memset(&out, 0, sizeof out);
+    }
+    has_exchange_ = false;
+    return;
+  }
+  has_exchange_ = true;
+  const event::FindingExchange& from = finding.exchange;
+  out.aws_account_id = from.account;
+  out.expiration = from.expiration;
+  out.body_bytes = from.body_bytes;
+  out.token_length = from.token_length;
+  out.token_ttl = from.token_ttl;
+  out.http_status = from.status;
+  out.has_body_bytes = from.has_body_bytes ? 1 : 0;
+  out.imds_version = from.version;
+  out.forwarded = from.forwarded ? 1 : 0;
+  out.delivered = static_cast<std::uint8_t>(from.delivered);
+  out.content = static_cast<std::uint8_t>(from.content);
+  out.account_source = static_cast<std::uint8_t>(from.account_source);
+  out.account_expected = static_cast<std::uint8_t>(from.account_expected);
+  constexpr auto kNoBit = static_cast<imds_alert_truncated>(0);  // never longer than its field
+  set(out.region, from.region.view(), kNoBit);
+  set(out.client_kind, from.client_kind.view(), kNoBit);
+  set(out.access_key_id, from.access_key_id.view(), kNoBit);
+  set(out.server, from.server.view(), IMDS_ALERT_CUT_SERVER, from.server.truncated);
+  set(out.mime_type, from.mime_type.view(), IMDS_ALERT_CUT_MIME_TYPE, from.mime_type.truncated);
+  set(out.role, from.role.view(), kNoBit);
+  out_.lines |= lines(offsetof(imds_alert_record, exchange), offsetof(imds_alert_exchange, region));
+}
+
+// What tells this finding's alerts from any other's, in a form that no machine or build changes.
+void RecordMaker::set_name(const event::Finding& finding) {
+  const imds_alert_record& record = out_.record;
+  Name name(name_);
+  name.add(kIdNamespace);
+  name.add_number(static_cast<std::uint64_t>(finding.time.ns));
+  name.add_number(finding.ip_protocol);
+  name.add(finding.source);
+  name.add(finding.destination);
+  name.add_number(record.vlan_count);
+  for (std::size_t i = 0; i < record.vlan_count; ++i) {
+    name.add_number(record.vlans[i]);
+  }
+  name.add_number(finding.ordinal);
+  // The same packet seen inside and outside a tunnel gives two alerts. No event's name begins with
+  // this byte, so that alerts without a tunnel have the id they always had.
+  if (record.tunnel.depth > 0) {
+    name.add_byte(1);
+    name.add(view(record.tunnel.path));
+    name.add_byte(0);
+    name.add_byte(record.tunnel.has_id);
+    name.add_number(record.tunnel.id);
+  }
+  // Several claims of one packet; of other events there is nothing to tell apart.
+  if (finding.evidence.claim != event::ClaimKind::none) {
+    name.add_byte(2);
+    name.add_byte(static_cast<std::uint8_t>(finding.evidence.claim));
+    name.add_byte(finding.evidence.prefix.length);
+    name.add(event::Peer{finding.evidence.prefix.address, 0, {}});
+    name.add(finding.evidence.claimed_mac);
+  }
+  name.add(event::name(finding.type));
+  name.add_byte(0);
+  name_size_ = name.size();
+}
+
+// A UUID of version 5 (RFC 4122, section 4.3).
+void RecordMaker::set_id(const RuleFacts& rule) {
+  Sha1 hash;
+  hash.add(name_.data(), name_size_);
+  hash.add(rule.id.data(), rule.id.size());
+  const Sha1Digest digest = hash.finish();
+  std::uint8_t* id = out_.record.id;
+  std::memcpy(id, digest.data(), sizeof out_.record.id);
+  id[6] = static_cast<std::uint8_t>((id[6] & 0x0f) | 0x50);
+  id[8] = static_cast<std::uint8_t>((id[8] & 0x3f) | 0x80);
+}
+
+void RecordMaker::take(const event::Finding& finding, const ObserverNames& names,
+                       const event::Timeline& story) {
+  imds_alert_record& out = out_.record;
+  out_.lines = lines(0, offsetof(imds_alert_record, rule_level));
+  out.truncated = 0;
   out.time_ns = finding.time.ns;
   out.flags = has_ports(finding.ip_protocol) ? std::uint32_t{IMDS_ALERT_HAS_PORTS} : 0;
   out.flags |= finding.is_test ? std::uint32_t{IMDS_ALERT_IS_TEST} : 0;
-  out.severity = static_cast<std::uint8_t>(std::clamp(rule.severity, 1, 5));
   out.ip_protocol = finding.ip_protocol;
-  out.visibility = finding.visibility;
+  out.visibility = static_cast<std::uint8_t>(finding.visibility);
+  out.visibility_more = static_cast<std::uint8_t>(finding.visibility >> 8);
   out.worker = finding.worker;
   out.vlan_count =
       static_cast<std::uint8_t>(std::min<std::size_t>(finding.vlan_count, event::kMaxVlans));
+  std::memset(out.vlans, 0, sizeof out.vlans);
   std::copy_n(finding.vlans.begin(), out.vlan_count, out.vlans);
   set_peer(out.source, finding.source);
   set_peer(out.destination, finding.destination);
-  set_tunnel(out.tunnel, finding.tunnel);
+  set_tunnel(finding.tunnel);
+  set_evidence(finding);
+  set_exchange(finding);
 
-  fill.set(out.rule_id, rule.id, IMDS_ALERT_CUT_RULE_ID);
-  fill.set(out.rule_name, rule.name, IMDS_ALERT_CUT_RULE_NAME);
-  fill.set(out.rule_level, rule.level, IMDS_ALERT_CUT_RULE_LEVEL);
-  fill.mark(IMDS_ALERT_CUT_RULES, finding.rules_truncated);
-  assign(out.event, event::name(finding.type));
-  assign(out.community_id,
-         community_id(finding.source.ip, finding.destination.ip, finding.ip_protocol,
-                      finding.source.port, finding.destination.port));
+  mark(IMDS_ALERT_CUT_RULES, finding.rules_truncated);
+  set_event(event::name(finding.type));
+  std::array<char, kCommunityIdText> room;
+  const std::string_view community =
+      community_id(finding.source.ip, finding.destination.ip, finding.ip_protocol,
+                   finding.source.port, finding.destination.port, room);
+  std::copy(community.begin(), community.end(), out.community_id.data);
+  finish(out.community_id, community.size());
 
-  fill.set(out.endpoint, finding.endpoint, IMDS_ALERT_CUT_ENDPOINT);
-  fill.set(out.http_method, finding.method, IMDS_ALERT_CUT_HTTP_METHOD);
-  fill.set(out.http_version, finding.http_version, IMDS_ALERT_CUT_HTTP_VERSION);
-  fill.set(out.user_agent, finding.user_agent, IMDS_ALERT_CUT_USER_AGENT);
-  fill.set_masked(out.url_original, finding.target, redactor, Redactor::Form::target,
-                  IMDS_ALERT_CUT_URL_ORIGINAL);
-  fill.set_masked(out.url_path, finding.path, redactor, Redactor::Form::path,
-                  IMDS_ALERT_CUT_URL_PATH);
-  fill.set_masked(out.url_domain, finding.domain, redactor, Redactor::Form::domain,
-                  IMDS_ALERT_CUT_URL_DOMAIN);
-  fill.set(out.hostname, names.hostname, IMDS_ALERT_CUT_HOSTNAME);
-  fill.set(out.interface_name, names.interface_name, IMDS_ALERT_CUT_INTERFACE);
-  set_id(out, finding, rule);
+  const auto copy = [this](auto& field, const auto& text, imds_alert_truncated bit) {
+    set(field, text.view(), bit, text.truncated);
+  };
+  copy(out.endpoint, finding.endpoint, IMDS_ALERT_CUT_ENDPOINT);
+  copy(out.http_method, finding.method, IMDS_ALERT_CUT_HTTP_METHOD);
+  copy(out.http_version, finding.http_version, IMDS_ALERT_CUT_HTTP_VERSION);
+  copy(out.user_agent, finding.user_agent, IMDS_ALERT_CUT_USER_AGENT);
+  set_masked(out.url_original, finding.target, Redactor::Form::target, IMDS_ALERT_CUT_URL_ORIGINAL);
+  set_masked(out.url_path, finding.path, Redactor::Form::path, IMDS_ALERT_CUT_URL_PATH);
+  set_masked(out.url_domain, finding.domain, Redactor::Form::domain, IMDS_ALERT_CUT_URL_DOMAIN);
+  set(out.hostname, names.hostname, IMDS_ALERT_CUT_HOSTNAME);
+  set(out.interface_name, names.interface_name, IMDS_ALERT_CUT_INTERFACE);
+  set_story(story);
+  set_name(finding);
+  finding_lines_ = out_.lines;
+  finding_truncated_ = out.truncated;
 }
+
+void RecordMaker::set_event(std::string_view name) {
+  imds_alert_record& out = out_.record;
+  std::memcpy(out.event.data, name.data(), name.size());
+  finish(out.event, name.size());
+}
+
+namespace {
+
+bool contains(std::span<const event::FieldId> fields, event::FieldId field) {
+  return std::find(fields.begin(), fields.end(), field) != fields.end();
+}
+
+}  // namespace
+
+void RecordMaker::take_correlated(const event::Finding& finding,
+                                  std::span<const event::FieldId> shown, std::uint8_t part,
+                                  const ObserverNames& names, const event::Timeline& story) {
+  using event::FieldId;
+  take(finding, names);
+  const std::array<std::uint8_t, kNameRoom> whole = name_;
+  const std::size_t whole_size = name_size_;
+
+  event::Finding common{};
+  common.time = finding.time;
+  common.type = finding.type;
+  common.worker = finding.worker;
+  common.is_test = finding.is_test;
+  common.ingress_port = finding.ingress_port;
+  common.visibility = finding.visibility;
+  for (const FieldId field : shown) {
+    copy_field(common, finding, field);
+  }
+  if (contains(shown, FieldId::imds_tunnel_path) && contains(shown, FieldId::imds_tunnel_id)) {
+    common.tunnel = finding.tunnel;
+  }
+  take(common, names, contains(shown, FieldId::source_ip) ? story : event::Timeline{});
+  const bool is_flow =
+      contains(shown, FieldId::source_ip) && contains(shown, FieldId::source_port) &&
+      contains(shown, FieldId::destination_ip) && contains(shown, FieldId::destination_port);
+  if (!is_flow) {
+    finish(out_.record.community_id, 0);
+  }
+  set_event(kCorrelationEvent);
+  finding_lines_ = out_.lines;
+
+  name_ = whole;
+  Name name(std::span<std::uint8_t>(name_).subspan(whole_size));
+  name.add(kCorrelationEvent);
+  name.add_byte(part);
+  name.add_byte(0);
+  name_size_ = whole_size + name.size();
+}
+
+const SparseRecord& RecordMaker::make(const RuleFacts& rule, std::uint64_t repeats) {
+  imds_alert_record& out = out_.record;
+  out_.lines = finding_lines_;
+  out.truncated = finding_truncated_;
+  out.severity = static_cast<std::uint8_t>(std::clamp(rule.severity, 1, 5));
+  out.suppressed_repeats = static_cast<std::uint32_t>(std::min<std::uint64_t>(repeats, UINT32_MAX));
+  if (repeats > 0) {
+    out_.lines |= lines(offsetof(imds_alert_record, suppressed_repeats), sizeof(std::uint32_t));
+  }
+  set(out.rule_id, rule.id, IMDS_ALERT_CUT_RULE_ID);
+  set(out.rule_name, rule.name, IMDS_ALERT_CUT_RULE_NAME);
+  set(out.rule_level, rule.level, IMDS_ALERT_CUT_RULE_LEVEL);
+  set_id(rule);
+  return out_;
+}
+
+namespace {
+
+bool is_valid(const imds_alert_exchange& x) {
+  return x.has_body_bytes <= 1 && x.imds_version <= 2 && x.forwarded <= 1 &&
+         x.delivered <= IMDS_ALERT_DELIVERED_USER_DATA && x.content <= IMDS_ALERT_CONTENT_BINARY &&
+         x.account_source <= IMDS_ALERT_ACCOUNT_CONFLICTING &&
+         x.account_expected <= IMDS_ALERT_ACCOUNT_ON_WRONG_NETWORK && fits(x.region) &&
+         fits(x.client_kind) && fits(x.access_key_id) && fits(x.server) && fits(x.mime_type) &&
+         fits(x.role);
+}
+
+}  // namespace
 
 bool is_valid(const imds_alert_record& r) {
   return r.severity >= 1 && r.severity <= 5 && r.vlan_count <= 4 && is_family(r.source.family) &&
-         is_family(r.destination.family) && is_valid(r.tunnel) && r.event.length > 0 &&
-         fits(r.event) && fits(r.rule_level) && fits(r.community_id) && fits(r.rule_id) &&
-         fits(r.rule_name) && fits(r.endpoint) && fits(r.http_method) && fits(r.http_version) &&
-         fits(r.url_original) && fits(r.url_path) && fits(r.url_domain) && fits(r.user_agent) &&
-         fits(r.hostname) && fits(r.interface_name);
+         is_family(r.destination.family) && is_valid(r.tunnel) && is_valid(r.exchange) &&
+         r.event.length > 0 && fits(r.event) && fits(r.rule_level) && fits(r.community_id) &&
+         fits(r.rule_id) && fits(r.rule_name) && fits(r.endpoint) && fits(r.http_method) &&
+         fits(r.http_version) && fits(r.url_original) && fits(r.url_path) && fits(r.url_domain) &&
+         fits(r.user_agent) && fits(r.hostname) && fits(r.interface_name) && is_valid(r.evidence);
 }
 
 IpAddress address_of(const imds_alert_peer& peer) {
@@ -229,9 +469,17 @@ IpAddress address_of(const imds_alert_address& address) {
 }
 
 std::string id_text(const imds_alert_record& record) {
-  boost::uuids::uuid id;
-  std::memcpy(id.data, record.id, sizeof record.id);
-  return boost::uuids::to_string(id);
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(36);
+  for (std::size_t i = 0; i < sizeof record.id; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) {
+      text += '-';
+    }
+    text += kHex[record.id[i] >> 4];
+    text += kHex[record.id[i] & 0x0f];
+  }
+  return text;
 }
 
 }  // namespace imds::alert

@@ -15,9 +15,9 @@ namespace {
 // One character of the text with all percent-encoding taken off. `depth` is how many layers there
 // were: what ends a value must not stand deeper than what began it.
 struct Cell {
-  char c = 0;
-  std::uint8_t depth = 0;
-  std::uint16_t begin = 0;  // in the text; the cell ends where the next one begins
+  char c;
+  std::uint8_t depth;
+  std::uint16_t begin;  // in the text; the cell ends where the next one begins
 };
 
 int hex_value(char c) {
@@ -44,7 +44,11 @@ class Text {
  public:
   // Percent-decodes to a fixed point in one pass: a finished escape may complete an earlier one.
   explicit Text(std::string_view raw) : raw_(raw) {
-    for (std::size_t i = 0; i < raw.size(); ++i) {
+    const std::size_t plain = std::min(raw.find('%'), raw.size());
+    for (; size_ < plain; ++size_) {
+      cells_[size_] = {raw[size_], 0, static_cast<std::uint16_t>(size_)};
+    }
+    for (std::size_t i = plain; i < raw.size(); ++i) {
       cells_[size_++] = {raw[i], 0, static_cast<std::uint16_t>(i)};
       while (merge_escape()) {
       }
@@ -61,6 +65,7 @@ class Text {
     }
     return from;
   }
+  [[nodiscard]] bool contains(char c) const { return find(0, size_, c) < size_; }
   [[nodiscard]] std::size_t find(std::size_t from, std::size_t to, char c) const {
     return find_if(from, to, [c](const Cell& cell) { return cell.c == c; });
   }
@@ -77,6 +82,7 @@ class Text {
     for (std::size_t i = from; i < to; ++i) {
       masked_.set(i);
     }
+    any_masked_ = any_masked_ || from < to;
   }
   Redactor::Masked write(std::span<char> out) const;
 
@@ -100,12 +106,24 @@ class Text {
   }
 
   std::string_view raw_;
-  std::array<Cell, kMaxMaskable> cells_;
+  std::array<Cell, kMaxMaskable> cells_;  // the first size_ are set
   std::size_t size_ = 0;
   std::bitset<kMaxMaskable> masked_;
+  bool any_masked_ = false;
 };
 
+Redactor::Masked copy(std::string_view text, std::span<char> out) {
+  const std::size_t size = std::min(text.size(), out.size());
+  if (size > 0) {
+    std::memcpy(out.data(), text.data(), size);
+  }
+  return {size, size < text.size()};
+}
+
 Redactor::Masked Text::write(std::span<char> out) const {
+  if (!any_masked_) {
+    return copy(raw_, out);
+  }
   Redactor::Masked result;
   const auto append = [&](std::string_view piece) {
     const std::size_t size = std::min(piece.size(), out.size() - result.length);
@@ -228,6 +246,15 @@ void mask_authorities(Text& text, bool cut) {
   }
 }
 
+// Passwords stand behind ':' and parameters behind '=', either of which may be percent-encoded. A
+// host name's own ':' begins nothing secret without an '@'.
+bool may_hold_secret(std::string_view text, Redactor::Form form) {
+  const auto begins_secret = [form](char c) {
+    return c == '%' || (form == Redactor::Form::domain ? c == '@' : c == ':' || c == '=');
+  };
+  return std::any_of(text.begin(), text.end(), begins_secret);
+}
+
 constexpr std::size_t kMaxName = 64;
 
 // The name between two positions, lower case, without what clients and servers strip.
@@ -249,24 +276,10 @@ std::string_view read_name(const Text& text, std::size_t from, std::size_t to,
   return {buffer.data(), to - from};
 }
 
-}  // namespace
-
-std::vector<std::string> RedactionOptions::default_query_parameters() {
-  return default_secret_parameters();
-}
-
-Redactor::Redactor(const RedactionOptions& options) {
-  for (const std::string& name : options.query_parameters) {
-    std::string lower(name.size(), '\0');
-    std::transform(name.begin(), name.end(), lower.begin(), ascii_lower);
-    names_.push_back(std::move(lower));
-  }
-  std::sort(names_.begin(), names_.end());
-}
-
-bool Redactor::is_secret_name(std::string_view name) const {
-  const auto listed = [this](std::string_view part) {
-    return std::binary_search(names_.begin(), names_.end(), part, std::less<>());
+// `names` are sorted.
+bool is_secret_name(const std::vector<std::string>& names, std::string_view name) {
+  const auto listed = [&names](std::string_view part) {
+    return std::binary_search(names.begin(), names.end(), part, std::less<>());
   };
   if (listed(name)) {
     return true;
@@ -282,6 +295,53 @@ bool Redactor::is_secret_name(std::string_view name) const {
   return false;
 }
 
+void mask_parameters(Text& text, Redactor::Form form, const std::vector<std::string>& names) {
+  std::array<char, kMaxName> buffer;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!begins_parameter(text[i].c)) {
+      continue;
+    }
+    const std::size_t equals = text.find_if(i + 1, text.size(), [](const Cell& cell) {
+      return cell.c == '=' || begins_parameter(cell.c);
+    });
+    if (equals == text.size() || text[equals].c != '=' ||
+        !is_secret_name(names, read_name(text, i + 1, equals, buffer))) {
+      continue;
+    }
+    const std::uint8_t depth = text[i].depth;
+    const std::size_t end = form == Redactor::Form::path
+                                ? text.size()
+                                : text.find_if(equals + 1, text.size(), [depth](const Cell& cell) {
+                                    return cell.c == '&' && cell.depth <= depth;
+                                  });
+    text.mask(equals + 1, end);
+    i = end - 1;
+  }
+}
+
+void mask_domain(Text& text) {
+  const std::size_t at = text.find_last(0, text.size(), '@');
+  const std::size_t colon = text.find(0, at, ':');
+  if (at < text.size() && colon < at) {
+    text.mask(colon + 1, at);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> RedactionOptions::default_query_parameters() {
+  return default_secret_parameters();
+}
+
+Redactor::Redactor(const RedactionOptions& options) {
+  for (const std::string& name : options.query_parameters) {
+    std::string lower(name.size(), '\0');
+    std::transform(name.begin(), name.end(), lower.begin(), ascii_lower);
+    names_.push_back(std::move(lower));
+  }
+  std::sort(names_.begin(), names_.end());
+}
+
 Redactor::Masked Redactor::mask(std::string_view text, Form form, bool cut,
                                 std::span<char> out) const {
   const bool too_long = text.size() > kMaxMaskable;
@@ -289,38 +349,23 @@ Redactor::Masked Redactor::mask(std::string_view text, Form form, bool cut,
     text = text.substr(0, kMaxMaskable);
     cut = true;
   }
-  Text cells(text);
-  if (form == Form::domain) {
-    const std::size_t at = cells.find_last(0, cells.size(), '@');
-    const std::size_t colon = cells.find(0, at, ':');
-    if (at < cells.size() && colon < at) {
-      cells.mask(colon + 1, at);
+  Masked result;
+  if (may_hold_secret(text, form)) {
+    Text decoded(text);
+    if (form == Form::domain) {
+      mask_domain(decoded);
+    } else {
+      if (decoded.contains(':')) {
+        mask_authorities(decoded, cut);
+      }
+      if (decoded.contains('=')) {
+        mask_parameters(decoded, form, names_);
+      }
     }
+    result = decoded.write(out);
   } else {
-    mask_authorities(cells, cut);
-    std::array<char, kMaxName> buffer;
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      if (!begins_parameter(cells[i].c)) {
-        continue;
-      }
-      const std::size_t equals = cells.find_if(i + 1, cells.size(), [](const Cell& cell) {
-        return cell.c == '=' || begins_parameter(cell.c);
-      });
-      if (equals == cells.size() || cells[equals].c != '=' ||
-          !is_secret_name(read_name(cells, i + 1, equals, buffer))) {
-        continue;
-      }
-      const std::uint8_t depth = cells[i].depth;
-      const std::size_t end =
-          form == Form::path ? cells.size()
-                             : cells.find_if(equals + 1, cells.size(), [depth](const Cell& cell) {
-                                 return cell.c == '&' && cell.depth <= depth;
-                               });
-      cells.mask(equals + 1, end);
-      i = end - 1;
-    }
+    result = copy(text, out);
   }
-  Masked result = cells.write(out);
   result.cut = result.cut || too_long;
   return result;
 }

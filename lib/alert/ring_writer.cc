@@ -31,6 +31,14 @@ std::uint64_t monotonic_ns() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+void copy_words(unsigned char* to, const unsigned char* from, std::size_t begin, std::size_t end) {
+  for (std::size_t at = begin; at < end; at += sizeof(std::uint64_t)) {
+    std::uint64_t value;
+    std::memcpy(&value, from + at, sizeof value);
+    __atomic_store_n(word(to + at), value, __ATOMIC_RELAXED);
+  }
+}
+
 tl::unexpected<Error> system_error(const std::string& name, const std::string& what, int error) {
   return fail(ErrorKind::environment,
               "alert ring " + name + ": " + what + ": " + std::strerror(error));
@@ -61,12 +69,13 @@ class RingOpener {
   Result<Step> lock();
   [[nodiscard]] bool name_still_ours() const;
   [[nodiscard]] bool has_our_layout() const;
-  Status prepare(bool fresh);
+  Status prepare();
   void close_all() noexcept;
 
   const RingOptions& options_;
   std::uint32_t capacity_;
   std::size_t size_;
+  bool fresh_ = false;  // the segment is new, all of it zero
   int fd_ = -1;
   unsigned char* base_ = nullptr;
 };
@@ -97,6 +106,7 @@ Result<RingWriter> RingOpener::open() {
     writer.base_ = std::exchange(base_, nullptr);
     writer.size_ = size_;
     writer.mask_ = capacity_ - 1;
+    writer.slot_lines_.assign(capacity_, fresh_ ? RecordLines{0} : kAllLines);
     writer.take_over();
     return writer;
   }
@@ -137,13 +147,13 @@ Result<RingOpener::Step> RingOpener::attempt() {
   if (fstat(fd_, &object) != 0) {
     return system_error(options_.name, "cannot examine shared memory", errno);
   }
-  const bool fresh = object.st_size == 0;
-  if (!fresh && !has_our_layout()) {
+  fresh_ = object.st_size == 0;
+  if (!fresh_ && !has_our_layout()) {
     // Readers of the old layout keep their mapping and see that the name stands for another.
     shm_unlink(options_.name.c_str());
     return Step::again;
   }
-  if (Status prepared = prepare(fresh); !prepared) {
+  if (Status prepared = prepare(); !prepared) {
     return pass_on(prepared);
   }
   return Step::ready;
@@ -208,11 +218,11 @@ bool RingOpener::has_our_layout() const {
          header.published < IMDS_ALERT_SEQUENCE_WRITING / 2;
 }
 
-Status RingOpener::prepare(bool fresh) {
+Status RingOpener::prepare() {
   if (fchmod(fd_, options_.mode) != 0) {  // shm_open's mode went through the umask
     return system_error(options_.name, "cannot set permissions", errno);
   }
-  if (fresh) {
+  if (fresh_) {
     // Takes the memory now, not by a bus error when the ring first goes round.
     const int error = posix_fallocate(fd_, 0, static_cast<off_t>(size_));
     if (error != 0) {
@@ -228,7 +238,7 @@ Status RingOpener::prepare(bool fresh) {
     return system_error(options_.name, "cannot map shared memory", errno);
   }
   base_ = static_cast<unsigned char*>(mapped);
-  if (fresh) {
+  if (fresh_) {
     auto* header = reinterpret_cast<imds_alert_ring_header*>(base_);
     header->abi_major = IMDS_ALERT_RING_ABI_MAJOR;
     header->abi_minor = IMDS_ALERT_RING_ABI_MINOR;
@@ -268,25 +278,47 @@ void RingWriter::take_over() {
   __atomic_store_n(&header.magic, IMDS_ALERT_RING_MAGIC, __ATOMIC_RELEASE);
 }
 
+void RingWriter::publish(const SparseRecord& record) {
+  publish(record.record, record.lines);
+}
+
 void RingWriter::publish(const imds_alert_record& record) {
+  publish(record, kAllLines);
+}
+
+// Of a slot, only what the record holds and what the one before it left there is written.
+void RingWriter::publish(const imds_alert_record& record, RecordLines lines) {
   imds_alert_ring_header& header = *reinterpret_cast<imds_alert_ring_header*>(base_);
   const std::uint64_t number = last_sequence() + 1;
-  unsigned char* slot =
-      base_ + kHeaderSize + ((number - 1) & mask_) * std::size_t{IMDS_ALERT_RECORD_SIZE};
+  const std::size_t index = (number - 1) & mask_;
+  unsigned char* slot = base_ + kHeaderSize + index * std::size_t{IMDS_ALERT_RECORD_SIZE};
 
   __atomic_store_n(word(slot), IMDS_ALERT_SEQUENCE_WRITING, __ATOMIC_RELAXED);
   __atomic_thread_fence(__ATOMIC_RELEASE);
   static_assert(offsetof(imds_alert_record, epoch) == sizeof(std::uint64_t));
   __atomic_store_n(word(slot) + 1, epoch_, __ATOMIC_RELAXED);
   const auto* from = reinterpret_cast<const unsigned char*>(&record);
-  for (std::size_t at = 2 * sizeof(std::uint64_t); at < sizeof record;
-       at += sizeof(std::uint64_t)) {
-    std::uint64_t value;
-    std::memcpy(&value, from + at, sizeof value);
-    __atomic_store_n(word(slot + at), value, __ATOMIC_RELAXED);
+  copy_words(slot, from, 2 * sizeof(std::uint64_t), kRecordLine);
+  for (RecordLines rest = (lines | slot_lines_[index]) & ~RecordLines{1}; rest != 0;
+       rest &= rest - 1) {
+    const std::size_t begin = static_cast<std::size_t>(std::countr_zero(rest)) * kRecordLine;
+    copy_words(slot, from, begin, begin + kRecordLine);
   }
   __atomic_store_n(word(slot), number, __ATOMIC_RELEASE);
   __atomic_store_n(&header.published, number, __ATOMIC_RELEASE);
+  slot_lines_[index] = lines;
+  prefetch_slot(number & mask_, lines);
+}
+
+// The slot that comes next was written a whole ring ago, so it is in no cache. Its record will
+// likely be as long as this one.
+void RingWriter::prefetch_slot(std::size_t index, RecordLines lines) const {
+  const unsigned char* slot = base_ + kHeaderSize + index * std::size_t{IMDS_ALERT_RECORD_SIZE};
+  for (RecordLines rest = lines | slot_lines_[index]; rest != 0; rest &= rest - 1) {
+    constexpr int kForWriting = 1;
+    __builtin_prefetch(slot + static_cast<std::size_t>(std::countr_zero(rest)) * kRecordLine,
+                       kForWriting);
+  }
 }
 
 void RingWriter::beat() {
@@ -312,6 +344,7 @@ RingWriter& RingWriter::operator=(RingWriter&& other) noexcept {
     mask_ = other.mask_;
     epoch_ = other.epoch_;
     at_start_ = other.at_start_;
+    slot_lines_ = std::move(other.slot_lines_);
   }
   return *this;
 }

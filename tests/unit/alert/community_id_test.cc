@@ -1,5 +1,7 @@
 #include "alert/community_id.h"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace imds::alert {
@@ -7,6 +9,14 @@ namespace {
 
 IpAddress ip(const char* text) {
   return *IpAddress::parse(text);
+}
+
+std::string community_id(const IpAddress& source, const IpAddress& destination,
+                         std::uint8_t ip_protocol, std::uint16_t source_port,
+                         std::uint16_t destination_port) {
+  std::array<char, kCommunityIdText> room;
+  return std::string(
+      alert::community_id(source, destination, ip_protocol, source_port, destination_port, room));
 }
 
 // Expected values are those the specification publishes (its baseline for seed 0).

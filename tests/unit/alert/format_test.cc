@@ -34,8 +34,9 @@ TEST(EcsJson, AbsentFieldsAreLeftOut) {
   event::Finding f{};
   f.type = event::EventType::address_claim;
   f.source.mac = MacAddress{{2, 0, 0, 0, 0, 9}};
-  imds_alert_record r;
-  make_record(f, {"id-1", "", "", 1}, {}, Redactor(), r);
+  RecordMaker maker;
+  maker.take(f, {});
+  const imds_alert_record r = maker.make({"id-1", "", "", 1}).record;
   const json j = json::parse(to_ecs_json(r));
   EXPECT_EQ(j, json({{"@timestamp", "1970-01-01T00:00:00.000000Z"},
                      {"event",
@@ -75,6 +76,48 @@ TEST(EcsJson, VisibilityTestAndTruncated) {
   EXPECT_EQ(imds["truncated"], json({"user_agent.original"}));
 }
 
+TEST(EveryForm, TellsRepeatsThatWereWithheld) {
+  imds_alert_record r = record_of(sample_finding());
+  EXPECT_FALSE(json::parse(to_ecs_json(r))["imds"].contains("suppressed_repeats"));
+  EXPECT_EQ(to_text(r, false).find("more since"), std::string::npos);
+  r.suppressed_repeats = 41;
+  EXPECT_EQ(json::parse(to_ecs_json(r))["imds"]["suppressed_repeats"], 41);
+  EXPECT_EQ(json::parse(to_eve_json(r))["alert"]["metadata"]["imds_suppressed_repeats"],
+            json({"41"}));
+  EXPECT_NE(to_text(r, false).find(" (41 more since the last)"), std::string::npos);
+}
+
+TEST(Story, IsToldInEveryForm) {
+  imds_alert_record r = record_of(sample_finding());
+  EXPECT_FALSE(json::parse(to_ecs_json(r))["imds"].contains("stage"));
+  EXPECT_FALSE(json::parse(to_ecs_json(r))["imds"].contains("timeline"));
+  EXPECT_FALSE(json::parse(to_eve_json(r))["alert"]["metadata"].contains("imds_stage"));
+  EXPECT_EQ(to_text(r).find("story"), std::string::npos);
+
+  r.story.reached = IMDS_ALERT_STAGE_ATTEMPTED | IMDS_ALERT_STAGE_TOKEN;
+  r.story.after_ms[3] = 1250;
+  const std::string timeline = "attempted+0.000s token+1.250s";
+  const json imds = json::parse(to_ecs_json(r))["imds"];
+  EXPECT_EQ(imds["stage"], "token");
+  EXPECT_EQ(imds["timeline"], timeline);
+  const json metadata = json::parse(to_eve_json(r))["alert"]["metadata"];
+  EXPECT_EQ(metadata["imds_stage"], json({"token"}));
+  EXPECT_EQ(metadata["imds_timeline"], json({timeline}));
+  EXPECT_TRUE(to_text(r).ends_with("\n    story " + timeline)) << to_text(r);
+}
+
+// A record of a newer writer, or one that is damaged.
+TEST(Story, StagesThatAreNotKnownAreLeftOut) {
+  imds_alert_record r = record_of(sample_finding());
+  r.story.reached = 0xff & ~IMDS_ALERT_STAGES;
+  EXPECT_FALSE(json::parse(to_ecs_json(r))["imds"].contains("stage"));
+  r.story.reached = 0xff;
+  std::memset(r.story.after_ms, 0xff, sizeof r.story.after_ms);
+  const json imds = json::parse(to_ecs_json(r))["imds"];
+  EXPECT_EQ(imds["stage"], "credentials");
+  EXPECT_NE(to_text(r).find("token+4294967.295s"), std::string::npos);
+}
+
 TEST(EcsJson, TunnelWithWhatItHas) {
   event::Finding f = sample_finding();
   EXPECT_FALSE(json::parse(to_ecs_json(record_of(f)))["imds"].contains("tunnel"));
@@ -88,6 +131,87 @@ TEST(EcsJson, TunnelWithWhatItHas) {
   f.tunnel = {{{TunnelKind::pppoe}, 1}, false, 0, {}, {}};
   EXPECT_EQ(json::parse(to_ecs_json(record_of(f)))["imds"]["tunnel"],
             json({{"path", "pppoe"}, {"depth", 1}}));
+}
+
+event::Finding sample_delivery() {
+  event::Finding f = sample_finding();
+  f.type = event::EventType::credentials_delivered;
+  f.has_exchange = true;
+  event::FindingExchange& x = f.exchange;
+  x.status = 200;
+  x.version = 2;
+  x.has_body_bytes = true;
+  x.body_bytes = 319;
+  x.delivered = event::Delivered::credentials;
+  x.account_source = event::AccountSource::key_id;
+  x.account_expected = event::AccountVerdict::no;
+  x.account = 29608264753;
+  x.expiration = 1759946400;
+  x.client_kind.assign("curl");
+  x.access_key_id.assign("ASIAQNZGKIQY56JQ7WML");
+  x.server.assign("EC2ws");
+  x.mime_type.assign("text/plain");
+  x.role.assign("deploy");
+  f.visibility = event::kBodyIncomplete;
+  return f;
+}
+
+TEST(EcsJson, ExchangeWithWhatItDelivered) {
+  const json j = json::parse(to_ecs_json(record_of(sample_delivery())));
+  EXPECT_EQ(j["http"]["response"],
+            json({{"status_code", 200}, {"mime_type", "text/plain"}, {"body", {{"bytes", 319}}}}));
+  EXPECT_EQ(j["imds"], json({{"event", "credentials_delivered"},
+                             {"endpoint", "aws-imds-v4"},
+                             {"client_kind", "curl"},
+                             {"version", "v2"},
+                             {"server", "EC2ws"},
+                             {"delivered", "credentials"},
+                             {"aws_account_id", "029608264753"},
+                             {"account_source", "key_id"},
+                             {"account_expected", "no"},
+                             {"access_key_id", "ASIAQNZGKIQY56JQ7WML"},
+                             {"role", "deploy"},
+                             {"expiration", "2025-10-08T18:00:00.000000Z"},
+                             {"visibility", {"body_incomplete"}}}));
+}
+
+TEST(EcsJson, ExchangesLeaveNothingInTheNextRecord) {
+  RecordMaker maker;
+  maker.take(sample_delivery(), {});
+  (void)maker.make(sample_rule());
+  maker.take(sample_finding(), {});
+  const imds_alert_record r = maker.make(sample_rule()).record;
+  const imds_alert_exchange none{};
+  EXPECT_EQ(std::memcmp(&r.exchange, &none, sizeof none), 0);
+}
+
+TEST(EveJson, ExchangeIsMetadata) {
+  const json j = json::parse(to_eve_json(record_of(sample_delivery())));
+  EXPECT_EQ(j["http"]["status"], 200);
+  EXPECT_EQ(j["http"]["http_content_type"], "text/plain");
+  EXPECT_EQ(j["alert"]["metadata"]["imds_aws_account_id"], json::array({"029608264753"}));
+  EXPECT_EQ(j["alert"]["metadata"]["imds_account_expected"], json::array({"no"}));
+}
+
+TEST(Text, AnswersHaveALineOfTheirOwn) {
+  event::Finding f = sample_delivery();
+  f.exchange.server.assign("x\x1b[31m");
+  const std::string text = to_text(record_of(f), false);
+  EXPECT_NE(text.find("\n    status 200  server x\\x1b[31m  client curl  delivered credentials  "
+                      "account 029608264753  expected no  key ASIAQNZGKIQY56JQ7WML  role deploy  "
+                      "until 2025-10-08T18:00:00.000000Z"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Record, ExchangeCodesOutOfRangeAreRefused) {
+  imds_alert_record r = record_of(sample_delivery());
+  EXPECT_TRUE(is_valid(r));
+  r.exchange.delivered = 9;
+  EXPECT_FALSE(is_valid(r));
+  r = record_of(sample_delivery());
+  r.exchange.role.length = 65;
+  EXPECT_FALSE(is_valid(r));
 }
 
 TEST(EcsJson, HostileTextStaysOneValidLine) {

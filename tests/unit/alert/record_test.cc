@@ -1,8 +1,11 @@
 #include "alert/record.h"
 
+#include <bit>
 #include <cstring>
 #include <functional>
 #include <set>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -37,6 +40,27 @@ TEST(Record, CarriesTheFinding) {
   EXPECT_EQ(view(r.interface_name), "tap0");
 }
 
+TEST(Record, CarriesTheStoryAndForgetsIt) {
+  event::Timeline story;
+  story.reached = 0b00110;
+  story.after_ms = {0, 0, 12};
+  RecordMaker maker;
+  maker.take(sample_finding(), {"sensor-1", "tap0"}, story);
+  const SparseRecord told = maker.make(sample_rule());
+  EXPECT_TRUE(is_valid(told.record));
+  EXPECT_EQ(told.record.story.reached, IMDS_ALERT_STAGE_ATTEMPTED | IMDS_ALERT_STAGE_ANSWERED);
+  EXPECT_EQ(told.record.story.after_ms[2], 12u);
+  const std::size_t line = offsetof(imds_alert_record, story) / kRecordLine;
+  EXPECT_NE(told.lines >> line & 1u, 0u);
+
+  maker.take(sample_finding(), {"sensor-1", "tap0"});
+  const imds_alert_record record = maker.make(sample_rule()).record;
+  EXPECT_EQ(record.story.reached, 0);
+  EXPECT_EQ(record.story.after_ms[2], 0u);
+  // It is no part of what tells alerts apart.
+  EXPECT_EQ(id_text(told.record), id_text(record));
+}
+
 TEST(Record, CarriesTheTunnel) {
   event::Finding f = sample_finding();
   EXPECT_EQ(record_of(f).tunnel.depth, 0);
@@ -62,12 +86,83 @@ TEST(Record, CarriesTheTunnel) {
   EXPECT_EQ(view(record_of(f).tunnel.path).size(), 159u);
 }
 
+// Everything set, and every text as long as it can be.
+event::Finding longest_finding() {
+  event::Finding f = sample_finding();
+  const std::string text(1024, 'x');
+  f.source.ip = f.destination.ip = *IpAddress::parse("fd00:ec2::254");
+  f.vlans = {1, 2, 3, 4};
+  f.vlan_count = 4;
+  f.visibility = 0xff;
+  f.is_test = f.rules_truncated = true;
+  f.tunnel = sample_tunnel();
+  f.tunnel.path.kinds.fill(TunnelKind::ethernet_pseudowire);
+  f.tunnel.path.count = kMaxTunnels;
+  f.endpoint.assign(text);
+  f.method.assign(text);
+  f.target.assign(text);
+  f.path.assign(text);
+  f.domain.assign(text);
+  f.user_agent.assign(text);
+  f.http_version.assign(text);
+  return f;
+}
+
+event::Finding shortest_finding() {
+  event::Finding f{};
+  f.type = event::EventType::connection;
+  return f;
+}
+
+bool same_bytes(const imds_alert_record& a, const imds_alert_record& b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
 TEST(Record, NothingOfAnEarlierRecordRemains) {
-  imds_alert_record r;
-  std::memset(&r, 0xee, sizeof r);
-  make_record(sample_finding(), sample_rule(), {"sensor-1", "tap0"}, Redactor(), r);
-  const imds_alert_record fresh = record_of(sample_finding());
-  EXPECT_EQ(std::memcmp(&r, &fresh, sizeof r), 0);
+  const std::string text(300, 'y');
+  const std::vector<event::Finding> findings{longest_finding(), shortest_finding(),
+                                             sample_finding(),  shortest_finding(),
+                                             longest_finding(), sample_finding()};
+  const std::vector<RuleFacts> rules{{text, text, text, 5}, {"id", "", "low", 2}, sample_rule()};
+  RecordMaker reused;
+  for (const event::Finding& finding : findings) {
+    reused.take(finding, {&finding == &findings[0] ? text : "host", "tap0"});
+    for (const RuleFacts& rule : rules) {
+      RecordMaker fresh;
+      fresh.take(finding, {&finding == &findings[0] ? text : "host", "tap0"});
+      EXPECT_TRUE(same_bytes(reused.make(rule).record, fresh.make(rule).record));
+    }
+  }
+}
+
+TEST(Record, RepeatsAreOfOneAlertOnly) {
+  RecordMaker maker;
+  maker.take(sample_finding(), {"sensor-1", "tap0"});
+  const imds_alert_record plain = maker.make(sample_rule()).record;
+  const SparseRecord& made = maker.make(sample_rule(), 7);
+  EXPECT_EQ(made.record.suppressed_repeats, 7u);
+  const std::size_t line = offsetof(imds_alert_record, suppressed_repeats) / kRecordLine;
+  EXPECT_NE(made.lines >> line & 1, 0u);
+  EXPECT_EQ(id_text(made.record), id_text(plain));  // it is the same alert
+  EXPECT_TRUE(same_bytes(maker.make(sample_rule()).record, plain));
+  EXPECT_EQ(maker.make(sample_rule(), std::uint64_t{1} << 40).record.suppressed_repeats,
+            UINT32_MAX);
+}
+
+TEST(Record, OutsideItsLinesAllIsZero) {
+  RecordMaker maker;
+  for (const event::Finding& finding : {longest_finding(), shortest_finding(), sample_finding()}) {
+    maker.take(finding, {"sensor-1", "tap0"});
+    const SparseRecord& made = maker.make(sample_rule());
+    const auto* bytes = reinterpret_cast<const unsigned char*>(&made.record);
+    for (std::size_t i = 0; i < sizeof made.record; ++i) {
+      if ((made.lines >> i / kRecordLine & 1) == 0) {
+        ASSERT_EQ(bytes[i], 0) << i;
+      }
+    }
+  }
+  // Only of use if most records have few lines.
+  EXPECT_LT(std::popcount(maker.make(sample_rule()).lines), 20);
 }
 
 TEST(Record, SecretsAreMaskedAndNowhereElse) {

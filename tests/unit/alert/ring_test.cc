@@ -111,6 +111,43 @@ TEST(Ring, RecordsComeOutAsTheyWentIn) {
   EXPECT_EQ(writer.published(), 1u);
 }
 
+// What a shorter record does not write must not be left of a longer one in the same slot, whichever
+// writer left it there.
+TEST(Ring, SparseRecordsLeaveNothingOfWhatWasThere) {
+  const RingName ring("sparse");
+  event::Finding long_finding = sample_finding();
+  long_finding.target.assign("/" + std::string(1000, 't'));
+  long_finding.user_agent.assign(std::string(250, 'u'));
+  RecordMaker maker;
+  imds_alert_record out;
+  const auto publish_and_check = [&](RingWriter& writer, RingReader& reader,
+                                     const event::Finding& finding) {
+    maker.take(finding, {"sensor-1", "tap0"});
+    writer.publish(maker.make(sample_rule()));
+    ASSERT_EQ(reader.next(out)->kind, ReadKind::record);
+    imds_alert_record expected = record_of(finding);
+    expected.sequence = writer.last_sequence();
+    expected.epoch = writer.epoch();
+    EXPECT_EQ(std::memcmp(&out, &expected, sizeof out), 0);
+  };
+  {
+    RingWriter writer = open_writer(ring, 1);
+    RingReader reader = attach(ring);
+    publish_and_check(writer, reader, sample_finding());
+    publish_and_check(writer, reader, long_finding);
+    publish_and_check(writer, reader, sample_finding());
+    imds_alert_record full;
+    std::memset(&full, 0x55, sizeof full);
+    writer.publish(full);
+    ASSERT_TRUE(reader.next(out));
+    publish_and_check(writer, reader, sample_finding());
+    writer.publish(full);
+  }
+  RingWriter next_writer = open_writer(ring, 1);
+  RingReader reader = attach(ring, From::newest);
+  publish_and_check(next_writer, reader, sample_finding());
+}
+
 TEST(Ring, NewestBeginsAfterWhatIsThere) {
   const RingName ring("newest");
   RingWriter writer = open_writer(ring);

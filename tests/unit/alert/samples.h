@@ -51,9 +51,9 @@ inline RuleFacts sample_rule() {
 
 inline imds_alert_record record_of(const event::Finding& finding,
                                    const RuleFacts& rule = sample_rule()) {
-  imds_alert_record record;
-  make_record(finding, rule, {"sensor-1", "tap0"}, Redactor(), record);
-  return record;
+  RecordMaker maker;
+  maker.take(finding, {"sensor-1", "tap0"});
+  return maker.make(rule).record;
 }
 
 // Unique to this process and `tag`; removed at the end.

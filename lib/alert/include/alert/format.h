@@ -15,7 +15,7 @@ namespace imds::alert {
 // One line of Suricata EVE JSON, event_type "alert".
 [[nodiscard]] std::string to_eve_json(const imds_alert_record& record);
 
-// For people: one line, and a second, indented one when there is a request to show. Escape
+// For people: one line, and indented ones below when there is a request or a story to show. Escape
 // sequences for colour only if asked for; never any from the traffic.
 [[nodiscard]] std::string to_text(const imds_alert_record& record, bool colour = false);
 

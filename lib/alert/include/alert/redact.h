@@ -46,8 +46,6 @@ class Redactor {
   [[nodiscard]] Masked mask(std::string_view text, Form form, bool cut, std::span<char> out) const;
 
  private:
-  [[nodiscard]] bool is_secret_name(std::string_view name) const;
-
   std::vector<std::string> names_;  // lower case, sorted
 };
 

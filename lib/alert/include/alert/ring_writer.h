@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 #include "alert/imds_alert_ring.h"
+#include "alert/record.h"
 #include "base/result.h"
 
 namespace imds::alert {
@@ -36,6 +38,7 @@ class RingWriter {
   ~RingWriter();
 
   // Copies the record into the ring and numbers it; `record.sequence` and `.epoch` are not read.
+  void publish(const SparseRecord& record);
   void publish(const imds_alert_record& record);
   // Tells readers that the writer is well; call at least once a second.
   void beat();
@@ -50,6 +53,8 @@ class RingWriter {
  private:
   RingWriter() = default;
   void take_over();
+  void publish(const imds_alert_record& record, RecordLines lines);
+  void prefetch_slot(std::size_t index, RecordLines lines) const;
   void release() noexcept;
 
   int fd_ = -1;
@@ -58,6 +63,7 @@ class RingWriter {
   std::uint32_t mask_ = 0;
   std::uint64_t epoch_ = 0;
   std::uint64_t at_start_ = 0;
+  std::vector<RecordLines> slot_lines_;  // by slot: where it may hold anything but zero
 
   friend class RingOpener;
 };
