@@ -9,29 +9,45 @@ namespace imds::story {
 
 Story::Story(Options options, std::vector<FindingRing*> workers, std::vector<AlertSink*> sinks)
     : options_(std::move(options)),
-      redactor_(options_.redaction),
+      maker_(options_.redaction),
       workers_(std::move(workers)),
       sinks_(std::move(sinks)),
-      sink_counters_(std::make_unique<SinkCounters[]>(sinks_.size())) {
-  for (const RuleCatalog& catalog : options_.catalogs) {
-    rule_counters_.push_back(std::make_unique<Counter[]>(catalog.rules.size()));
+      sink_counters_(std::make_unique<SinkCounters[]>(sinks_.size())),
+      rules_(options_.correlation_bytes),
+      stages_(options_.stages) {
+  for (RuleCatalog& catalog : options_.catalogs) {
+    rules_.add(std::move(catalog));
   }
+  options_.catalogs.clear();
+  if (options_.throttle) {
+    throttle_ = std::make_unique<Throttle>(*options_.throttle);
+  }
+}
+
+// Workers' rings are drained in the order of time, so that correlations see what came first first.
+FindingRing* Story::earliest() {
+  FindingRing* best = nullptr;
+  for (FindingRing* ring : workers_) {
+    const event::Finding* finding = ring->front();
+    if (finding != nullptr && (best == nullptr || finding->time < best->front()->time)) {
+      best = ring;
+    }
+  }
+  return best;
 }
 
 std::size_t Story::poll(std::size_t budget) {
   std::size_t taken = 0;
-  std::size_t idle = 0;  // workers in a row that had nothing
-  while (taken < budget && idle < workers_.size()) {
-    FindingRing& ring = *workers_[next_worker_];
-    next_worker_ = (next_worker_ + 1) % workers_.size();
-    if (const event::Finding* finding = ring.front(); finding != nullptr) {
-      consume(*finding);
-      ring.pop();
-      ++taken;
-      idle = 0;
-    } else {
-      ++idle;
+  for (; taken < budget; ++taken) {
+    FindingRing* ring = earliest();
+    if (ring == nullptr) {
+      break;
     }
+    if (const event::Finding* next = ring->next(); next != nullptr) {
+      event::prefetch(*next);  // it lies in another core's cache
+    }
+    consume(*ring->front());
+    ring->pop();
   }
   for (AlertSink* sink : sinks_) {
     sink->tick();
@@ -44,43 +60,153 @@ void Story::run(const std::stop_token& stop) {
   constexpr std::chrono::milliseconds kIdleSleep{1};
   while (!stop.stop_requested()) {
     if (poll(kBudget) == 0) {
+      end_windows();
       std::this_thread::sleep_for(kIdleSleep);
     }
   }
   while (poll(kBudget) > 0) {
   }
+  finish();
 }
 
-void Story::consume(const event::Finding& finding) {
-  findings_.add();
-  const auto catalog = std::find_if(
-      options_.catalogs.begin(), options_.catalogs.end(),
-      [&](const RuleCatalog& c) { return c.generation == finding.ruleset_generation; });
-  const std::size_t rules = std::min<std::size_t>(finding.rule_count, finding.rules.size());
-  for (std::size_t i = 0; i < rules; ++i) {
-    const std::uint16_t rule = finding.rules[i];
-    if (catalog == options_.catalogs.end() || rule >= catalog->rules.size()) {
-      unknown_rules_.add();
-      continue;
-    }
-    raise(finding, static_cast<std::size_t>(catalog - options_.catalogs.begin()), rule);
+void Story::end_windows() {
+  // What a worker has not yet handed over is not older than this.
+  constexpr std::int64_t kPatience = 2 * kNanosPerSecond;
+  page_.reset();  // it may have been forgotten
+  if (!options_.clock) {
+    return;
+  }
+  const Timestamp now{options_.clock().ns - kPatience};
+  for (const auto& page : rules_.pages()) {
+    page->correlator->advance(now, report_to(*page));
   }
 }
 
-void Story::raise(const event::Finding& finding, std::size_t catalog, std::uint16_t rule) {
-  const alert::RuleFacts& facts = options_.catalogs[catalog].rules[rule];
+void Story::finish() {
+  for (const auto& page : rules_.pages()) {
+    page->correlator->finish(report_to(*page));
+  }
+}
+
+alert::ObserverNames Story::names_of(const event::Finding& finding) const {
   alert::ObserverNames names;
   names.hostname = options_.hostname;
   if (finding.ingress_port < options_.interface_names.size()) {
     names.interface_name = options_.interface_names[finding.ingress_port];
   }
-  alert::make_record(finding, facts, names, redactor_, record_);
+  return names;
+}
+
+void Story::consume(const event::Finding& finding) {
+  findings_.add();
+  const RuleBook::Page* const page = page_of(finding.ruleset_generation);
+  if (page == nullptr) {
+    unknown_rules_.add(std::min<std::size_t>(finding.rule_count, finding.rules.size()));
+    return;
+  }
+  if (!finding.is_test) {
+    // What ended before this finding is told before it.
+    page->correlator->advance(finding.time, report_to(*page));
+  }
+  told_ = stages_.take(finding);
+  const std::span<const std::uint16_t> rules = hits_of(finding, *page);
+  if (!rules.empty()) {
+    const std::vector<bool>& correlated_only = page->catalog.correlated_only;
+    maker_.take(finding, names_of(finding), told_);
+    for (const std::uint16_t rule : rules) {
+      if (rule < correlated_only.size() && correlated_only[rule] && !finding.is_test) {
+        correlated_only_.add();
+      } else {
+        raise(finding, *page, rule);
+      }
+    }
+    if (!finding.is_test) {
+      page->correlator->take(finding, rules, report_to(*page));
+    }
+  }
+  told_ = {};
+}
+
+void Story::begin_story(imds::rules::Evaluator& judge) const {
+  std::array<char, event::kMaxTimelineText> room;
+  judge.begin_story(told_.reached != 0 ? event::name(told_.furthest()) : std::string_view(),
+                    event::timeline_text(told_, room));
+}
+
+// The rules that hold for a finding, now that its story is known; what else it names is counted.
+std::span<const std::uint16_t> Story::hits_of(const event::Finding& finding,
+                                              const RuleBook::Page& page) {
+  imds::rules::Evaluator* const judge = page.catalog.story_rules.get();
+  const std::size_t count = std::min<std::size_t>(finding.rule_count, finding.rules.size());
+  bool begun = false;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint16_t rule = finding.rules[i];
+    if (rule >= page.catalog.base_rules()) {
+      unknown_rules_.add();
+      continue;
+    }
+    if (judge != nullptr && judge->rules().info(rule).in_story) {
+      if (!std::exchange(begun, true)) {
+        begin_story(*judge);
+      }
+      if (!judge->holds_in_story(rule, finding.compared[i])) {
+        rejected_.add();
+        continue;
+      }
+    }
+    hits_[kept++] = rule;
+  }
+  return std::span(hits_).first(kept);
+}
+
+Correlator::Report Story::report_to(const RuleBook::Page& page) {
+  return [this, &page](const Completed& completed) { raise_correlation(page, completed); };
+}
+
+void Story::raise_correlation(const RuleBook::Page& page, const Completed& completed) {
+  correlations_completed_.add();
+  const CorrelationRule& rule = page.correlator->rule(completed.correlation);
+  maker_.take_correlated(completed.finding, rule.inputs[completed.input].group_by,
+                         static_cast<std::uint8_t>(completed.input), names_of(completed.finding),
+                         told_);
+  raise(completed.finding, page, page.catalog.base_rules() + completed.correlation);
+}
+
+// Nearly every finding is of the same generation as the one before.
+const RuleBook::Page* Story::page_of(std::uint32_t generation) {
+  if (page_ == nullptr || page_->catalog.generation != generation) {
+    page_ = rules_.find(generation);
+  }
+  return page_.get();
+}
+
+// A test request is never withheld, nor does it count. What is counted goes by the rule's id, so
+// it goes on over a reload.
+Throttle::Verdict Story::throttle(const event::Finding& finding, const RuleCatalog& catalog,
+                                  std::size_t rule) {
+  if (throttle_ == nullptr || rule >= catalog.policies.size() ||
+      catalog.policies[rule] == kUnthrottled || finding.is_test) {
+    return {};
+  }
+  return throttle_->judge(Throttle::rule_number(catalog.rules[rule].id), catalog.policies[rule],
+                          finding);
+}
+
+void Story::raise(const event::Finding& finding, const RuleBook::Page& page, std::size_t rule) {
+  const Throttle::Verdict verdict = throttle(finding, page.catalog, rule);
+  if (!verdict.passes) {
+    throttled_.add();
+    page.counters[rule]->throttled.add();
+    return;
+  }
+  const alert::SparseRecord& alert = maker_.make(page.catalog.rules[rule], verdict.repeats);
   alerts_.add();
-  rule_counters_[catalog][rule].add();
-  severity_counters_[record_.severity - 1u].add();
+  page.counters[rule]->alerts.add();
+  severity_counters_[alert.record.severity - 1u].add();
   for (std::size_t i = 0; i < sinks_.size(); ++i) {
     SinkCounters& counters = sink_counters_[i];
-    (sinks_[i]->deliver(record_) ? counters.delivered : counters.lost).add();
+    (sinks_[i]->deliver(alert) ? counters.delivered : counters.lost).add();
   }
 }
 

@@ -1,73 +1,11 @@
 #include "story/story.h"
 
-#include <memory>
 #include <thread>
 
-#include <gtest/gtest.h>
-
-#include "alert/record.h"
+#include "story_fixture.h"
 
 namespace imds::story {
 namespace {
-
-constexpr std::uint32_t kGeneration = 7;
-
-struct Recorder : AlertSink {
-  bool deliver(const imds_alert_record& record) override {
-    if (accept == 0) {
-      return false;
-    }
-    --accept;
-    records.push_back(record);
-    return true;
-  }
-  void tick() override { ++ticks; }
-  std::vector<imds_alert_record> records;
-  std::size_t accept = SIZE_MAX;
-  int ticks = 0;
-};
-
-class StoryTest : public testing::Test {
- protected:
-  StoryTest() {
-    for (int i = 0; i < 3; ++i) {
-      rings_.push_back(std::make_unique<FindingRing>(8));
-    }
-    options_.catalogs = {
-        {kGeneration, {{"id-a", "Rule A", "low", 2}, {"id-b", "Rule B", "critical", 5}}}};
-    options_.hostname = "sensor-1";
-    options_.interface_names = {"tap0", "tap1"};
-  }
-
-  std::vector<FindingRing*> workers() const {
-    std::vector<FindingRing*> out;
-    for (const auto& ring : rings_) {
-      out.push_back(ring.get());
-    }
-    return out;
-  }
-
-  bool add(std::size_t worker, std::vector<std::uint16_t> rules, std::int64_t time = 0,
-           std::uint32_t generation = kGeneration) {
-    event::Finding* f = rings_[worker]->reserve();
-    if (f == nullptr) {
-      return false;
-    }
-    *f = {};
-    f->time.ns = time;
-    f->type = event::EventType::connection;
-    f->worker = static_cast<std::uint8_t>(worker);
-    f->ingress_port = static_cast<std::uint16_t>(worker);
-    f->ruleset_generation = generation;
-    f->rule_count = static_cast<std::uint16_t>(rules.size());
-    std::copy(rules.begin(), rules.end(), f->rules.begin());
-    rings_[worker]->commit();
-    return true;
-  }
-
-  std::vector<std::unique_ptr<FindingRing>> rings_;
-  Options options_;
-};
 
 TEST_F(StoryTest, OneAlertPerFindingAndRule) {
   Recorder sink;
@@ -94,24 +32,25 @@ TEST_F(StoryTest, PortWithoutANameHasNone) {
   EXPECT_EQ(alert::view(sink.records.at(0).interface_name), "");
 }
 
-TEST_F(StoryTest, WorkersTakeTurns) {
+TEST_F(StoryTest, WhatHappenedFirstIsTakenFirst) {
   Recorder sink;
   Story story(options_, workers(), {&sink});
   for (std::int64_t i = 0; i < 4; ++i) {
-    add(0, {0}, 100 + i);
+    add(0, {0}, 100 + 100 * i);
   }
-  add(1, {0}, 200);
-  add(2, {0}, 300);
+  add(1, {0}, 250);
+  add(2, {0}, 90);
   EXPECT_EQ(story.poll(4), 4u);
   std::vector<std::int64_t> order;
   for (const imds_alert_record& r : sink.records) {
     order.push_back(r.time_ns);
   }
-  EXPECT_EQ(order, (std::vector<std::int64_t>{100, 200, 300, 101}));
-  // The turn goes on where it was, whatever the budget.
-  add(1, {0}, 201);
+  EXPECT_EQ(order, (std::vector<std::int64_t>{90, 100, 200, 250}));
+  // A worker whose finding comes late is not waited for.
   EXPECT_EQ(story.poll(1), 1u);
-  EXPECT_EQ(sink.records.back().time_ns, 201);
+  add(1, {0}, 260);
+  EXPECT_EQ(story.poll(1), 1u);
+  EXPECT_EQ(sink.records.back().time_ns, 260);
 }
 
 TEST_F(StoryTest, OneWorkersOrderIsKept) {
@@ -159,8 +98,8 @@ TEST_F(StoryTest, EverythingIsCounted) {
   EXPECT_EQ(story.findings(), 5u);
   EXPECT_EQ(story.alerts(), 4u);
   EXPECT_EQ(story.unknown_rules(), 3u);
-  EXPECT_EQ(story.alerts_of_rule(0, 0), 1u);
-  EXPECT_EQ(story.alerts_of_rule(0, 1), 3u);
+  EXPECT_EQ(alerts_of(story, "id-a"), 1u);
+  EXPECT_EQ(alerts_of(story, "id-b"), 3u);
   EXPECT_EQ(story.alerts_of_severity(2), 1u);
   EXPECT_EQ(story.alerts_of_severity(5), 3u);
   EXPECT_EQ(story.alerts_of_severity(3), 0u);
@@ -182,7 +121,31 @@ TEST_F(StoryTest, TwoGenerationsAtOnce) {
   story.poll(10);
   EXPECT_EQ(alert::view(sink.records.at(0).rule_id), "id-c");
   EXPECT_EQ(alert::view(sink.records.at(1).rule_id), "id-a");
-  EXPECT_EQ(story.alerts_of_rule(1, 0), 1u);
+  EXPECT_EQ(alerts_of(story, "id-c"), 1u);
+}
+
+// What a rule has raised does not depend on how often it was loaded, or under which index.
+TEST_F(StoryTest, RulesKeepTheirCountersOverGenerations) {
+  Recorder sink;
+  Story story(options_, workers(), {&sink});
+  add(0, {0});
+  add(0, {1});
+  story.poll(10);
+  story.rules().add(
+      {kGeneration + 1, {{"id-b", "Rule B", "critical", 5}, {"id-a", "Renamed", "low", 2}}});
+  add(0, {0}, 0, kGeneration + 1);
+  add(1, {1}, 0, kGeneration);
+  story.poll(10);
+  EXPECT_EQ(alerts_of(story, "id-b"), 3u);
+  EXPECT_EQ(story.rules().totals().size(), 3u);
+  story.rules().forget(kGeneration);
+  EXPECT_EQ(story.rules().totals().size(), 2u);
+  EXPECT_EQ(alerts_of(story, "id-b"), 3u);
+  EXPECT_EQ(alerts_of(story, "id-a"), 0u);  // under another name it is another series
+  add(0, {0}, 0, kGeneration + 1);
+  add(0, {0}, 0, kGeneration);
+  story.poll(10);
+  EXPECT_EQ(story.unknown_rules(), 1u);
 }
 
 TEST_F(StoryTest, CorruptRuleCountIsBounded) {
@@ -232,6 +195,98 @@ TEST_F(StoryTest, RunDrainsBeforeItReturns) {
   EXPECT_EQ(sent + refused, 5000u);
   EXPECT_EQ(story.alerts(), 2 * sent);
   EXPECT_EQ(sink.records.size(), 2 * sent);
+}
+
+class ThrottledStory : public StoryTest {
+ protected:
+  ThrottledStory() {
+    Throttle::Options throttle;
+    throttle.policies = {{"two", Track::source, ThrottleType::limit, 2, 60}};
+    options_.throttle = throttle;
+    options_.catalogs[0].policies = {0, kUnthrottled};
+  }
+};
+
+TEST_F(ThrottledStory, WithholdsRepeatsAndSaysHowMany) {
+  Recorder sink;
+  Story story(options_, workers(), {&sink});
+  for (std::int64_t i = 0; i < 5; ++i) {
+    add(static_cast<std::size_t>(i % 3), {0, 1}, i);
+    story.poll(1);
+  }
+  add(0, {0}, 60 * kNanosPerSecond);
+  story.poll(10);
+  std::vector<std::uint32_t> repeats;
+  std::size_t unthrottled = 0;
+  for (const imds_alert_record& r : sink.records) {
+    if (alert::view(r.rule_id) == "id-a") {
+      repeats.push_back(r.suppressed_repeats);
+    } else {
+      EXPECT_EQ(r.suppressed_repeats, 0u);
+      ++unthrottled;
+    }
+  }
+  EXPECT_EQ(repeats, (std::vector<std::uint32_t>{0, 0, 3}));
+  EXPECT_EQ(unthrottled, 5u);
+  EXPECT_EQ(story.alerts(), 8u);
+  EXPECT_EQ(story.throttled(), 3u);
+  EXPECT_EQ(total_of(story, "id-a").alerts, 3u);
+  EXPECT_EQ(total_of(story, "id-a").throttled, 3u);
+  EXPECT_EQ(total_of(story, "id-b").throttled, 0u);
+  EXPECT_EQ(story.delivered(0), 8u);
+  ASSERT_NE(story.throttle(), nullptr);
+  EXPECT_EQ(story.throttle()->withheld(0), 3u);
+}
+
+// A window goes on over a reload that moves the rule to another index, and so do its counters.
+TEST_F(ThrottledStory, ReloadBeginsNoNewWindow) {
+  Recorder sink;
+  Story story(options_, workers(), {&sink});
+  const alert::RuleFacts rule = options_.catalogs[0].rules[0];
+  add(0, {0});
+  add(0, {0});
+  add(0, {0});
+  story.poll(10);
+  story.rules().add({kGeneration + 1, {{"id-new", "New", "low", 2}, rule}, {kUnthrottled, 0}});
+  add(0, {1}, 1, kGeneration + 1);
+  story.poll(10);
+  story.rules().forget(kGeneration);
+  EXPECT_EQ(total_of(story, "id-a").alerts, 2u);
+  EXPECT_EQ(total_of(story, "id-a").throttled, 2u);
+  add(0, {1}, 60 * kNanosPerSecond, kGeneration + 1);
+  story.poll(10);
+  ASSERT_EQ(sink.records.size(), 3u);
+  EXPECT_EQ(sink.records.back().suppressed_repeats, 2u);
+}
+
+TEST_F(ThrottledStory, TestRequestsAlwaysPassAndCountForNothing) {
+  Recorder sink;
+  Story story(options_, workers(), {&sink});
+  for (int i = 0; i < 4; ++i) {
+    event::Finding* f = rings_[0]->reserve();
+    *f = {};
+    f->is_test = true;
+    f->ruleset_generation = kGeneration;
+    f->rule_count = 1;
+    rings_[0]->commit();
+  }
+  add(0, {0});
+  add(0, {0});
+  story.poll(10);
+  EXPECT_EQ(story.alerts(), 6u);
+  EXPECT_EQ(story.throttled(), 0u);
+}
+
+TEST_F(StoryTest, WithoutThrottleEverythingIsDelivered) {
+  Recorder sink;
+  options_.catalogs[0].policies = {0, 0};
+  Story story(options_, workers(), {&sink});
+  for (int i = 0; i < 8; ++i) {
+    add(0, {0});
+  }
+  story.poll(10);
+  EXPECT_EQ(story.alerts(), 8u);
+  EXPECT_EQ(story.throttle(), nullptr);
 }
 
 }  // namespace

@@ -1,0 +1,111 @@
+#include "group_table.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <random>
+
+namespace imds::story {
+namespace {
+
+std::size_t bytes_per_group(std::size_t slots_per_group, bool keep_findings) {
+  constexpr std::size_t kBuckets = 2 * sizeof(std::uint32_t);  // at most two of them a group
+  return sizeof(Group) + kBuckets + slots_per_group * sizeof(Slot) +
+         (keep_findings ? sizeof(event::Finding) : 0);
+}
+
+}  // namespace
+
+SipKey random_key() {
+  std::random_device random;
+  std::array<std::uint64_t, 4> words{};
+  for (std::uint64_t& word : words) {
+    word = random();
+  }
+  return {words[0] << 32 | words[1], words[2] << 32 | words[3]};
+}
+
+GroupTable::GroupTable(std::size_t groups, std::size_t slots_per_group, bool keep_findings)
+    : capacity_(groups),
+      slots_per_group_(slots_per_group),
+      mask_(std::bit_ceil(groups) - 1),
+      buckets_(std::make_unique_for_overwrite<std::uint32_t[]>(mask_ + 1)),
+      groups_(std::make_unique_for_overwrite<Group[]>(groups)),
+      slots_(std::make_unique_for_overwrite<Slot[]>(groups * slots_per_group)),
+      findings_(keep_findings ? std::make_unique_for_overwrite<event::Finding[]>(groups)
+                              : nullptr) {
+  std::fill_n(buckets_.get(), mask_ + 1, kNone);
+}
+
+std::size_t GroupTable::groups_in(std::size_t memory_bytes, std::size_t slots_per_group,
+                                  bool keep_findings) {
+  return std::clamp(memory_bytes / bytes_per_group(slots_per_group, keep_findings), kMinGroups,
+                    kMaxGroups);
+}
+
+Group* GroupTable::find(const SipHash& key) {
+  for (std::uint32_t at = bucket(key); at != kNone; at = groups_[at].chain) {
+    if (groups_[at].key == key) {
+      return &groups_[at];
+    }
+  }
+  return nullptr;
+}
+
+Group& GroupTable::add(const SipHash& key) {
+  assert(!full());
+  std::uint32_t at = fresh_;
+  if (free_ != kNone) {
+    at = free_;
+    free_ = groups_[at].chain;
+  } else {
+    ++fresh_;
+  }
+  ++size_;
+  Group& group = groups_[at];
+  group = {};
+  group.key = key;
+  group.start = kNever;
+  group.newest = kNever;
+  group.last_alert = kNever;
+  group.chain = bucket(key);
+  bucket(key) = at;
+  link_newest(at);
+  return group;
+}
+
+void GroupTable::remove(Group& group) {
+  const auto at = static_cast<std::uint32_t>(index(group));
+  std::uint32_t* link = &bucket(group.key);
+  while (*link != at) {
+    link = &groups_[*link].chain;
+  }
+  *link = group.chain;
+  unlink(group);
+  group.chain = free_;
+  free_ = at;
+  --size_;
+}
+
+void GroupTable::touch(Group& group) {
+  const auto at = static_cast<std::uint32_t>(index(group));
+  if (at != newest_) {
+    unlink(group);
+    link_newest(at);
+  }
+}
+
+void GroupTable::link_newest(std::uint32_t at) {
+  groups_[at].older = newest_;
+  groups_[at].newer = kNone;
+  (newest_ == kNone ? oldest_ : groups_[newest_].newer) = at;
+  newest_ = at;
+}
+
+void GroupTable::unlink(const Group& group) {
+  (group.older == kNone ? oldest_ : groups_[group.older].newer) = group.newer;
+  (group.newer == kNone ? newest_ : groups_[group.newer].older) = group.older;
+}
+
+}  // namespace imds::story
