@@ -78,6 +78,36 @@ std::string check_not_empty(std::string_view text) {
   return text.empty() ? "expected a text that is not empty" : "";
 }
 
+std::string check_rule_id(std::string_view text) {
+  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  bool good = text.size() == kForm.size();
+  for (std::size_t i = 0; good && i < kForm.size(); ++i) {
+    good = kForm[i] == '-' ? text[i] == '-' : is_hex(text[i]);
+  }
+  return good ? ""
+              : "expected the id of a rule, a UUID such as 866049a2-f864-4ac3-8dbf-20bd71e33544";
+}
+
+std::string check_tag(std::string_view text) {
+  const std::size_t dot = text.find('.');
+  const bool good =
+      is_short_name(text, 128) && dot != std::string_view::npos && dot > 0 && dot + 1 < text.size();
+  return good ? "" : "expected a tag of rules, namespace and name such as attack.t1552.005";
+}
+
+std::string check_user_agent(std::string_view text) {
+  return text.size() <= 256 && text.find_first_not_of('*') != std::string_view::npos
+             ? ""
+             : "expected a user agent of at most 256 bytes, such as Cloud-Init/*";
+}
+
+std::string check_dns_pattern(std::string_view text) {
+  const bool good = text.size() <= 253 && !text.ends_with('.') &&
+                    text.find_first_not_of("*.") != std::string_view::npos &&
+                    all(text, [](char c) { return is_name_character(c) || c == '*'; });
+  return good ? "" : "expected a name in DNS such as metadata.google.internal or instance-data.*";
+}
+
 std::optional<std::uint64_t> parse_whole_number(std::string_view text) {
   const char* const end = text.data() + text.size();
   std::uint64_t value = 0;

@@ -22,9 +22,9 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Result<std::string> read_file(const std::string& path) {
+Result<std::string> read_file(const std::string& path, const std::string& what) {
   const auto refuse = [&](const std::string& why) {
-    return fail_at(ErrorKind::config, {path, 0, 0}, "cannot read the configuration: " + why);
+    return fail_at(ErrorKind::config, {path, 0, 0}, "cannot read " + what + ": " + why);
   };
   const auto system_says = [] { return std::generic_category().message(errno); };
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
@@ -48,7 +48,7 @@ Result<std::string> read_file(const std::string& path) {
 }  // namespace
 
 Result<Config> load_file(const std::string& path) {
-  Result<std::string> text = read_file(path);
+  Result<std::string> text = read_file(path, "the configuration");
   if (!text) {
     return pass_on(text);
   }
@@ -73,6 +73,7 @@ Result<Config> parse(std::string_view text, const std::string& name) {
     path = context.beside(path);
   }
   config.rules.fields = context.beside(config.rules.fields);
+  config.rules.clients = context.beside(config.rules.clients);
   Section file(*tree, {}, context, tree->place);
   read_config(file, config);
   file.finish();
@@ -83,6 +84,34 @@ Result<Config> parse(std::string_view text, const std::string& name) {
     return pass_on(valid);
   }
   return config;
+}
+
+Result<std::vector<ClientKind>> load_clients(const std::string& path) {
+  Result<std::string> text = read_file(path, "the table of user agents");
+  if (!text) {
+    return pass_on(text);
+  }
+  return parse_clients(*text, path);
+}
+
+Result<std::vector<ClientKind>> parse_clients(std::string_view text, const std::string& name) {
+  Result<Node> tree = parse_yaml(text, name);
+  if (!tree) {
+    return pass_on(tree);
+  }
+  Context context;
+  context.file = name;
+  std::vector<ClientKind> clients;
+  const bool is_map = tree->kind == Node::Kind::map;
+  Section file(*tree, {}, context, tree->place);
+  if (!is_map || !read_clients(file, clients)) {
+    context.fail(tree->place, "expected a list of kinds under 'clients'");
+  }
+  file.finish();
+  if (context.error) {
+    return tl::unexpected<Error>(*context.error);
+  }
+  return clients;
 }
 
 Result<ListenAddress> parse_listen_address(std::string_view text) {

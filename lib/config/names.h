@@ -14,10 +14,18 @@ namespace imds::config {
 inline constexpr std::array<std::string_view, 3> kPortDriverNames = {"af_packet", "af_xdp",
                                                                      "device"};
 inline constexpr std::array<std::string_view, 2> kPortModeNames = {"tap", "inline"};
+inline constexpr std::array<std::string_view, 3> kDistributeNames = {"auto", "off", "on"};
 inline constexpr std::array<std::string_view, 2> kRssModeNames = {"ip", "5tuple"};
 inline constexpr std::array<std::string_view, 3> kHugePagesNames = {"auto", "required", "off"};
 inline constexpr std::array<std::string_view, 5> kLogLevelNames = {"trace", "debug", "info",
                                                                    "warning", "error"};
+inline constexpr std::array<std::string_view, 5> kThrottleTrackNames = {
+    "rule", "source", "destination", "both", "flow"};
+inline constexpr std::array<std::string_view, 4> kThrottleTypeNames = {"limit", "threshold", "both",
+                                                                       "none"};
+// Sigma's.
+inline constexpr std::array<std::string_view, 5> kRuleLevelNames = {"informational", "low",
+                                                                    "medium", "high", "critical"};
 
 template <typename Enum>
 std::span<const std::string_view> names_of();
@@ -32,6 +40,10 @@ inline std::span<const std::string_view> names_of<PortMode>() {
   return kPortModeNames;
 }
 template <>
+inline std::span<const std::string_view> names_of<Distribute>() {
+  return kDistributeNames;
+}
+template <>
 inline std::span<const std::string_view> names_of<RssMode>() {
   return kRssModeNames;
 }
@@ -42,6 +54,14 @@ inline std::span<const std::string_view> names_of<HugePages>() {
 template <>
 inline std::span<const std::string_view> names_of<LogLevel>() {
   return kLogLevelNames;
+}
+template <>
+inline std::span<const std::string_view> names_of<ThrottleTrack>() {
+  return kThrottleTrackNames;
+}
+template <>
+inline std::span<const std::string_view> names_of<ThrottleType>() {
+  return kThrottleTypeNames;
 }
 
 // The port lists of `tunnels.ports` by their keys. `Ports` is TunnelPorts, const or not.

@@ -1,7 +1,9 @@
 #include "schema.h"
 
+#include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
 #include "base/tunnel.h"
 #include "checks.h"
 #include "config/load.h"
@@ -9,9 +11,6 @@
 #include "wording.h"
 
 namespace imds::config {
-namespace {
-
-constexpr std::size_t kMaxListElements = 4096;
 
 void read_text(const Value& value, std::string& out) {
   value.text(out, check_not_empty);
@@ -19,6 +18,10 @@ void read_text(const Value& value, std::string& out) {
 void read_prefix(const Value& value, IpPrefix& out) {
   value.prefix(out);
 }
+
+namespace {
+
+constexpr std::size_t kAccountDigits = 12;
 
 // Relative to the configuration's folder.
 void read_path(const Value& value, std::string& out) {
@@ -53,6 +56,7 @@ void read_port(const Value& value, Port& port) {
       s.fail("mtu: expected 0 or 68 to 16000 bytes, got " + std::to_string(port.mtu));
     }
     s.boolean("promiscuous", port.promiscuous);
+    s.choice("distribute", port.distribute);
   });
 }
 
@@ -91,42 +95,57 @@ void read_endpoint(const Value& value, Endpoint& endpoint) {
   });
 }
 
-std::optional<std::uint16_t> vlan_id(std::string_view text) {
-  const std::optional<std::uint64_t> id = parse_whole_number(text);
-  if (!id || *id < 1 || *id > 4094) {
-    return std::nullopt;
-  }
-  return static_cast<std::uint16_t>(*id);
-}
-
-void read_vlan_range(const Value& value, VlanRange& range) {
-  const std::optional<std::string_view> text = value.scalar();
-  if (text == "untagged") {
-    range = {0, 0};
-    return;
-  }
-  if (text) {
-    const std::size_t dash = text->find('-');
-    const auto first = vlan_id(text->substr(0, dash));
-    const auto last = dash == std::string_view::npos ? first : vlan_id(text->substr(dash + 1));
-    if (first && last && *first <= *last) {
-      range = {*first, *last};
-      return;
-    }
-  }
-  value.fail("expected a VLAN id from 1 to 4094, a range such as 100-199, or untagged");
-}
-
-void read_suppression(const Value& value, Suppression& suppression) {
-  suppression.where = value.origin();
+void read_expected_account(const Value& value, ExpectedAccount& expected) {
+  expected.where = value.origin();
   value.section([&](Section& s) {
-    if (!s.text("name", suppression.name, check_name)) {
-      s.fail("a suppression needs a name");
+    if (const auto account = s.value("account")) {
+      const std::optional<std::string_view> text = account->scalar();
+      const auto number = parse_whole_number(text.value_or(""));
+      if (!number || text->size() != kAccountDigits) {
+        account->fail("expected an AWS account id of 12 digits");
+      } else {
+        expected.account = *number;
+      }
+    } else {
+      s.fail("an expected account needs an account");
     }
-    s.list("source", suppression.source, kMaxListElements, read_prefix);
-    s.list("outer", suppression.outer, kMaxListElements, read_prefix);
-    s.list("vlan", suppression.vlan, kMaxListElements, read_vlan_range);
-    s.list("endpoint", suppression.endpoint, kMaxListElements, read_text);
+    s.list("networks", expected.networks, kMaxListElements, read_prefix);
+  });
+}
+
+void read_client_kind(const Value& value, ClientKind& client) {
+  client.where = value.origin();
+  value.section([&](Section& s) {
+    if (!s.text("kind", client.kind, check_name)) {
+      s.fail("a kind of client needs a kind");
+    }
+    if (!s.list(
+            "user_agent", client.user_agent, kMaxListElements,
+            [](const Value& pattern, std::string& out) { pattern.text(out, check_user_agent); })) {
+      s.fail("a kind of client needs user_agent, a list of patterns");
+    }
+  });
+}
+
+void read_on_premises(Section& file, OnPremises& on_premises) {
+  file.list("on_premises", on_premises.networks, kMaxListElements,
+            [&](const Value& value, IpPrefix& out) {
+              if (on_premises.where.position.line == 0) {
+                on_premises.where = value.origin();
+              }
+              value.prefix(out);
+            });
+}
+
+void read_placeholder(const Value& value, Placeholder& placeholder) {
+  placeholder.where = value.origin();
+  value.section([&](Section& s) {
+    if (!s.text("name", placeholder.name, check_name)) {
+      s.fail("a placeholder needs a name");
+    }
+    if (!s.list("values", placeholder.values, kMaxListElements, read_text)) {
+      s.fail("a placeholder needs values");
+    }
   });
 }
 
@@ -135,6 +154,17 @@ void read_rules(Section& s, Rules& rules) {
   if (const auto fields = s.value("fields")) {
     read_path(*fields, rules.fields);
   }
+  if (const auto clients = s.value("clients")) {
+    read_path(*clients, rules.clients);
+  } else {
+    const std::size_t folder = rules.fields.rfind('/') + 1;  // npos + 1 is 0
+    rules.clients = rules.fields.substr(0, folder) + "clients.yaml";
+  }
+  s.list("placeholders", rules.placeholders, kMaxListElements, read_placeholder);
+  if (const auto cache = s.value("cache"); cache && cache->scalar() != std::string_view()) {
+    read_path(*cache, rules.cache);
+  }
+  s.integer("compile_timeout", rules.compile_timeout_seconds, 1, 3600);
 }
 
 void read_tunnel_port(const Value& value, TunnelPort& port) {
@@ -175,12 +205,27 @@ void read_inspect(Section& s, Inspect& inspect) {
   s.integer("history_mib", inspect.history_mib, 1, 1024);
   s.boolean("verify_checksums", inspect.verify_checksums);
   s.integer("http2_mib", inspect.http2_mib, 1, 16384);
+  s.integer("exchanges", inspect.exchanges, 16, 65535);
+  s.integer("compressed_bodies", inspect.compressed_bodies, 1, 16384);
+  s.integer("body_bytes_max", inspect.body_bytes_max, 1024, 1u << 26);
 }
 
 void read_fragments(Section& s, Fragments& fragments) {
   s.integer("memory_mib", fragments.memory_mib, 1, 16384);
   s.integer("timeout", fragments.timeout_seconds, 1, 3600);
   s.integer("per_datagram", fragments.per_datagram, 2, 8192);
+}
+
+void read_metadata_name(const Value& value, std::string& name) {
+  value.text(name, check_dns_pattern);
+  std::transform(name.begin(), name.end(), name.begin(), ascii_lower);
+}
+
+void read_evidence(Section& s, Evidence& evidence) {
+  s.list("metadata_names", evidence.metadata_names, kMaxMetadataNames, read_metadata_name);
+  s.integer("owners", evidence.owners, 64, 1u << 20);
+  s.integer("forget_after", evidence.forget_seconds, 1, 2678400);
+  s.integer("dns_streams", evidence.dns_streams, 1, 4096);
 }
 
 // Permission bits in octal, as chmod takes them.
@@ -208,7 +253,11 @@ void read_alerts(Section& s, Alerts& alerts) {
     }
   });
   s.list("redact_query_parameters", alerts.redact_query_parameters, kMaxListElements, read_text);
+  s.section("throttle", [&](Section& t) { read_throttle(t, alerts.throttle); });
   s.integer("finding_ring_records", alerts.finding_ring_records, 64, 1u << 20);
+  s.integer("correlation_mib", alerts.correlation_mib, 1, 16384);
+  s.integer("story_mib", alerts.story_mib, 1, 1024);
+  s.integer("story_window", alerts.story_seconds, 1, 86400);
 }
 
 void read_metrics(Section& s, Metrics& metrics) {
@@ -232,6 +281,10 @@ void read_metrics(Section& s, Metrics& metrics) {
 
 }  // namespace
 
+bool read_clients(Section& file, std::vector<ClientKind>& clients) {
+  return file.list("clients", clients, kMaxListElements, read_client_kind);
+}
+
 void read_config(Section& file, Config& config) {
   file.section("observer",
                [&](Section& s) { s.text("hostname", config.observer.hostname, check_hostname); });
@@ -240,12 +293,15 @@ void read_config(Section& file, Config& config) {
   file.section("memory", [&](Section& s) { read_memory(s, config.memory); });
   file.section("eal", [&](Section& s) { read_eal(s, config.eal); });
   file.list("endpoints", config.endpoints, kMaxEndpoints, read_endpoint);
+  read_on_premises(file, config.on_premises);
   file.list("suppress", config.suppress, kMaxSuppressions, read_suppression);
+  file.list("expected_accounts", config.expected_accounts, kMaxListElements, read_expected_account);
   file.section("rules", [&](Section& s) { read_rules(s, config.rules); });
   file.section("tunnels", [&](Section& s) { read_tunnels(s, config.tunnels); });
   file.section("flow", [&](Section& s) { read_flow(s, config.flow); });
   file.section("inspect", [&](Section& s) { read_inspect(s, config.inspect); });
   file.section("fragments", [&](Section& s) { read_fragments(s, config.fragments); });
+  file.section("evidence", [&](Section& s) { read_evidence(s, config.evidence); });
   file.section("alerts", [&](Section& s) { read_alerts(s, config.alerts); });
   file.section("metrics", [&](Section& s) { read_metrics(s, config.metrics); });
   file.section("log", [&](Section& s) { s.choice("level", config.log.level); });

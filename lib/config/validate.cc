@@ -18,6 +18,10 @@ std::string line_of(const Origin& where) {
   return where.position.line > 0 ? " (line " + std::to_string(where.position.line) + ")" : "";
 }
 
+std::string plural(const std::string& what) {
+  return what.ends_with('y') ? what.substr(0, what.size() - 1) + "ies" : what + "s";
+}
+
 // `what` in messages: "port", "endpoint", …
 template <typename Named>
 Status check_names_unique(const std::vector<Named>& all, const std::string& what) {
@@ -25,7 +29,7 @@ Status check_names_unique(const std::vector<Named>& all, const std::string& what
   for (const Named& one : all) {
     const auto [entry, is_new] = seen.try_emplace(one.name, &one);
     if (!is_new) {
-      return refuse(one.where, "two " + what + "s are named " + quote(one.name) +
+      return refuse(one.where, "two " + plural(what) + " are named " + quote(one.name) +
                                    "; the other is the " + what + line_of(entry->second->where) +
                                    "; give each its own name");
     }
@@ -101,6 +105,12 @@ Status check_ports(const std::vector<Port>& ports) {
     if (Status peer = check_peer(port, ports); !peer) {
       return peer;
     }
+    if (port.distribute == Distribute::on && port.mode == PortMode::inline_pair) {
+      return refuse(port.where, "port " + quote(port.name) +
+                                    " is inline and has distribute: on, which is for taps: several "
+                                    "workers would forward its packets out of order; remove "
+                                    "distribute");
+    }
   }
   return {};
 }
@@ -141,17 +151,27 @@ Status check_endpoints(const std::vector<Endpoint>& endpoints) {
   return {};
 }
 
+bool has_criterion(const Suppression& s) {
+  return !s.source.empty() || !s.destination.empty() || !s.outer.empty() || !s.vlan.empty() ||
+         !s.endpoint.empty() || !s.rule.empty() || !s.tag.empty() || !s.user_agent.empty() ||
+         !s.responder.empty();
+}
+
 Status check_suppressions(const Config& config) {
   if (Status unique = check_names_unique(config.suppress, "suppression"); !unique) {
     return unique;
   }
   for (const Suppression& suppression : config.suppress) {
-    if (suppression.source.empty() && suppression.outer.empty() && suppression.vlan.empty() &&
-        suppression.endpoint.empty()) {
+    if (!has_criterion(suppression)) {
       return refuse(suppression.where,
                     "suppression " + quote(suppression.name) +
                         " has no criterion and would hide everything; give at least one of source, "
-                        "outer, vlan, endpoint");
+                        "destination, outer, vlan, endpoint, rule, tag, user_agent, responder");
+    }
+    if (suppression.name == kOutsideOnPremises) {
+      return refuse(suppression.where, "suppression " + quote(suppression.name) +
+                                           " has the name that on_premises counts under; give it "
+                                           "another");
     }
     for (const std::string& name : suppression.endpoint) {
       if (find(config.endpoints, name) == nullptr) {
@@ -160,6 +180,19 @@ Status check_suppressions(const Config& config) {
                                              ", which is not configured" +
                                              hint(name, names_in(config.endpoints)));
       }
+    }
+  }
+  return {};
+}
+
+Status check_accounts(const std::vector<ExpectedAccount>& accounts) {
+  std::map<std::uint64_t, const ExpectedAccount*> used;
+  for (const ExpectedAccount& expected : accounts) {
+    const auto [entry, is_new] = used.try_emplace(expected.account, &expected);
+    if (!is_new) {
+      return refuse(expected.where, "expected_accounts: this account is listed before" +
+                                        line_of(entry->second->where) +
+                                        "; list all its networks in one place");
     }
   }
   return {};
@@ -196,7 +229,9 @@ Status check_tunnels(const TunnelPorts& ports) {
 Status validate(Config& config) {
   for (const Status& status :
        {check_ports(config.ports), check_workers(config.workers), check_endpoints(config.endpoints),
-        check_suppressions(config), check_tunnels(config.tunnels.ports)}) {
+        check_suppressions(config), check_accounts(config.expected_accounts),
+        check_tunnels(config.tunnels.ports),
+        check_names_unique(config.alerts.throttle.policies, "throttle policy")}) {
     if (!status) {
       return status;
     }

@@ -33,6 +33,11 @@ void warn_ports(const Config& config, Warnings& warnings) {
                                    " is not promiscuous: it sees only packets sent to its own MAC "
                                    "address");
     }
+    if (port.distribute == Distribute::on && config.workers.count == 1) {
+      warnings.add(port.where,
+                   "port " + quote(port.name) +
+                       " has distribute: on, and there is one worker: nothing is spread");
+    }
     if (is_pci_address(port.device) && config.memory.hugepages == HugePages::off) {
       warnings.add(port.where, "port " + quote(port.name) +
                                    " is a PCI device and memory.hugepages is off; most drivers "
@@ -56,30 +61,70 @@ void warn_endpoints(const Config& config, Warnings& warnings) {
   }
 }
 
+bool names_clients(const Suppression& s) {
+  return !s.source.empty() || !s.outer.empty() || !s.vlan.empty() || !s.user_agent.empty() ||
+         !s.responder.empty();
+}
+
 void warn_suppressions(const Config& config, Warnings& warnings) {
   for (const Suppression& suppression : config.suppress) {
     const std::string who = "suppression " + quote(suppression.name);
-    if (suppression.source.empty() && suppression.outer.empty() && suppression.vlan.empty()) {
-      warnings.add(suppression.where, who +
-                                          " names only endpoints: no client's traffic with them "
-                                          "ever alerts");
+    const auto warn = [&](const std::string& what) { warnings.add(suppression.where, who + what); };
+    if (!names_clients(suppression) && suppression.rule.empty() && suppression.tag.empty()) {
+      warn(std::string(" names only ") +
+           (suppression.destination.empty() ? "endpoints" : "destinations") +
+           ": no client's traffic with them ever alerts");
+    }
+    if (!suppression.user_agent.empty() && suppression.source.empty() && suppression.vlan.empty() &&
+        suppression.outer.empty() && suppression.responder.empty()) {
+      warn(" names clients by user_agent alone: anybody can send that");
     }
     for (const IpPrefix& prefix : suppression.source) {
       if (prefix.length == 0) {
-        warnings.add(suppression.where, who + ": " + prefix.to_string() + " is every client");
+        warn(": " + prefix.to_string() + " is every client");
+      }
+    }
+    for (const IpPrefix& prefix : suppression.destination) {
+      if (prefix.length == 0) {
+        warn(": destination " + prefix.to_string() + " is every server");
       }
     }
     for (const IpPrefix& prefix : suppression.outer) {
       if (prefix.length == 0) {
-        warnings.add(suppression.where, who + ": outer " + prefix.to_string() +
-                                            " is every tunnel over " +
-                                            (prefix.address.is_v4() ? "IPv4" : "IPv6"));
+        warn(": outer " + prefix.to_string() + " is every tunnel over " +
+             (prefix.address.is_v4() ? "IPv4" : "IPv6"));
       }
     }
     for (const VlanRange& range : suppression.vlan) {
       if (range.first == 1 && range.last == 4094) {
-        warnings.add(suppression.where, who + ": 1-4094 is every VLAN");
+        warn(": 1-4094 is every VLAN");
       }
+    }
+  }
+}
+
+void warn_on_premises(const Config& config, Warnings& warnings) {
+  const std::vector<IpPrefix>& networks = config.on_premises.networks;
+  for (const bool v4 : {true, false}) {
+    const bool any = std::any_of(networks.begin(), networks.end(),
+                                 [v4](const IpPrefix& p) { return p.address.is_v4() == v4; });
+    if (!networks.empty() && !any) {
+      const std::string family = v4 ? "IPv4" : "IPv6";
+      warnings.add(config.on_premises.where, "on_premises lists no " + family + " network: no " +
+                                                 family + " client ever alerts");
+    }
+  }
+}
+
+void warn_throttle(const Config& config, Warnings& warnings) {
+  const ThrottlePolicy* everything = nullptr;
+  for (const ThrottlePolicy& policy : config.alerts.throttle.policies) {
+    if (everything != nullptr) {
+      warnings.add(policy.where, "throttle policy " + quote(policy.name) +
+                                     " never applies: " + quote(everything->name) +
+                                     " before it takes the alerts of all rules");
+    } else if (policy.rule.empty() && policy.tag.empty() && policy.level.empty()) {
+      everything = &policy;
     }
   }
 }
@@ -131,6 +176,8 @@ std::vector<Warning> find_warnings(const Config& config) {
   warn_ports(config, warnings);
   warn_endpoints(config, warnings);
   warn_suppressions(config, warnings);
+  warn_on_premises(config, warnings);
+  warn_throttle(config, warnings);
   warn_eal_arguments(config, warnings);
   warn_metrics(config, warnings);
   return warnings.take();

@@ -58,6 +58,15 @@ const Mistake kKeys[] = {
      "f.yaml:2:3: metrics.'tls_certificate': metrics are served as plain HTTP; for TLS"},
 };
 
+const Mistake kAccounts[] = {
+    {"account_too_short", "expected_accounts:\n- account: 12345\n",
+     "f.yaml:2:12: expected_accounts[0].account: expected an AWS account id of 12 digits"},
+    {"account_is_missing", "expected_accounts:\n- networks: [10.0.0.0/8]\n",
+     "f.yaml:2:3: expected_accounts[0]: an expected account needs an account"},
+    {"account_twice", "expected_accounts:\n- account: '123456789012'\n- account: '123456789012'\n",
+     "f.yaml:3:3: expected_accounts: this account is listed before (line 2); list all its"},
+};
+
 const Mistake kTypes[] = {
     {"not_a_map", "- 1\n", "f.yaml:1:1: expected keys and values"},
     {"section_is_a_text", "flow: big\n", "f.yaml:1:7: flow: expected keys and values, got 'big'"},
@@ -113,6 +122,48 @@ const Mistake kValues[] = {
      "f.yaml:1:29: suppress[0].vlan[0]: expected a VLAN id"},
     {"vlan_range_open", "suppress: [{name: a, vlan: [20-]}]\n",
      "f.yaml:1:29: suppress[0].vlan[0]: expected a VLAN id"},
+    {"destination_malformed", "suppress: [{name: a, destination: [10.0.0]}]\n",
+     "f.yaml:1:36: suppress[0].destination[0]: '10.0.0' is not a prefix: "},
+    {"rule_that_is_no_id", "suppress: [{name: a, rule: [aws_imds]}]\n",
+     "f.yaml:1:29: suppress[0].rule[0]: expected the id of a rule, a UUID"},
+    {"tag_without_namespace", "suppress: [{name: a, tag: [t1552]}]\n",
+     "f.yaml:1:28: suppress[0].tag[0]: expected a tag of rules"},
+    {"metadata_name_of_anything", "evidence: {metadata_names: ['*']}\n",
+     "f.yaml:1:29: evidence.metadata_names[0]: expected a name in DNS"},
+    {"user_agent_of_anything", "suppress: [{name: a, user_agent: ['**']}]\n",
+     "f.yaml:1:35: suppress[0].user_agent[0]: expected a user agent"},
+    {"responder_is_a_name", "suppress: [{name: a, responder: [snowball]}]\n",
+     "f.yaml:1:34: suppress[0].responder[0]: expected a MAC address such as"},
+    {"responder_is_a_list", "suppress: [{name: a, responder: [[1.2.3.4]]}]\n",
+     "f.yaml:1:34: suppress[0].responder[0]: expected a MAC address such as"},
+    {"responder_mac_of_mixed_form", "suppress: [{name: a, responder: ['02:00-5e:10:00:01']}]\n",
+     "f.yaml:1:34: suppress[0].responder[0]: expected a MAC address such as"},
+    {"responder_mac_of_nobody", "suppress: [{name: a, responder: ['00:00:00:00:00:00']}]\n",
+     "f.yaml:1:34: suppress[0].responder[0]: expected a MAC address such as"},
+    {"until_no_such_day", "suppress: [{name: a, vlan: [1], until: 2026-02-29}]\n",
+     "f.yaml:1:40: suppress[0].until: expected a date such as 2026-12-31 or a time such as"},
+    {"until_without_zone", "suppress: [{name: a, vlan: [1], until: 2026-02-28T10:00:00}]\n",
+     "f.yaml:1:40: suppress[0].until: expected a date"},
+    {"from_is_a_list", "suppress: [{name: a, vlan: [1], from: [2026-02-28]}]\n",
+     "f.yaml:1:39: suppress[0].from: expected a date"},
+    {"until_before_from", "suppress: [{name: a, vlan: [1], from: 2026-02-02, until: 2026-02-01}]\n",
+     "f.yaml:1:12: suppress[0]: until is not after from"},
+    {"daily_no_such_hour", "suppress: [{name: a, vlan: [1], daily: ['24:00-06:00']}]\n",
+     "f.yaml:1:41: suppress[0].daily[0]: expected hours of a day in UTC"},
+    {"daily_of_no_length", "suppress: [{name: a, vlan: [1], daily: ['06:00-06:00']}]\n",
+     "f.yaml:1:41: suppress[0].daily[0]: expected hours of a day in UTC"},
+    {"on_premises_malformed", "on_premises: [10.0.0.0/8, here]\n",
+     "f.yaml:1:27: on_premises[1]: 'here' is not a prefix: "},
+    {"throttle_type", "alerts: {throttle: {policies: [{name: a, type: rate}]}}\n",
+     "f.yaml:1:48: alerts.throttle.policies[0].type: expected one of limit, threshold, both, none"},
+    {"throttle_track", "alerts: {throttle: {policies: [{name: a, track: src}]}}\n",
+     "f.yaml:1:49: alerts.throttle.policies[0].track: expected one of rule, source, destination"},
+    {"throttle_count", "alerts: {throttle: {policies: [{name: a, count: 0}]}}\n",
+     "f.yaml:1:49: alerts.throttle.policies[0].count: expected a whole number from 1 to"},
+    {"throttle_level", "alerts: {throttle: {policies: [{name: a, level: [severe]}]}}\n",
+     "f.yaml:1:50: alerts.throttle.policies[0].level[0]: expected one of informational, low"},
+    {"throttle_entries", "alerts: {throttle: {entries: 1}}\n",
+     "f.yaml:1:30: alerts.throttle.entries: expected a whole number from 64 to 16777216"},
     {"listen_without_port", "metrics: {listen: 127.0.0.1}\n",
      "f.yaml:1:19: metrics.listen: expected an IPv4 address and port such as 127.0.0.1:39254, "
      "got '127.0.0.1'"},
@@ -182,6 +233,12 @@ const Mistake kPorts[] = {
      "f.yaml:2:3: port 'a' is inline and needs a peer"},
     {"tap_with_peer", "ports:\n- {name: a, interface: e, peer: b}\n",
      "f.yaml:2:3: port 'a' is a tap and has a peer"},
+    {"distributed_inline",
+     "ports:\n- {name: a, interface: e, mode: inline, peer: b}\n"
+     "- {name: b, interface: f, mode: inline, peer: a, distribute: on}\n",
+     "f.yaml:3:3: port 'b' is inline and has distribute: on, which is for taps"},
+    {"distribute_unknown", "ports:\n- {name: a, interface: e, distribute: yes}\n",
+     "f.yaml:2:39: ports[0].distribute: expected one of auto, off, on, got 'yes'"},
     {"peer_unknown",
      "ports:\n- {name: left, interface: e, mode: inline, peer: rigth}\n"
      "- {name: right, interface: f, mode: inline, peer: left}\n",
@@ -221,6 +278,16 @@ const Mistake kReferences[] = {
      "f.yaml:1:12: suppression 'a' has no criterion and would hide everything"},
     {"suppression_with_empty_criterion", "suppress: [{name: a, source: []}]\n",
      "f.yaml:1:12: suppression 'a' has no criterion and would hide everything"},
+    {"suppression_of_times_only",
+     "suppress: [{name: a, until: 2026-12-31, daily: ['01:00-02:00']}]\n",
+     "f.yaml:1:12: suppression 'a' has no criterion and would hide everything; give at least"},
+    {"suppression_with_the_name_of_on_premises",
+     "suppress: [{name: outside-on-premises, vlan: [1]}]\n",
+     "f.yaml:1:12: suppression 'outside-on-premises' has the name that on_premises counts under"},
+    {"policy_without_name", "alerts: {throttle: {policies: [{count: 1}]}}\n",
+     "f.yaml:1:32: alerts.throttle.policies[0]: a policy needs a name"},
+    {"policy_name_twice", "alerts: {throttle: {policies: [{name: a, tag: [x.y]}, {name: a}]}}\n",
+     "f.yaml:1:55: two throttle policies are named 'a'"},
     {"suppression_name_twice", "suppress: [{name: a, vlan: [1]}, {name: a, vlan: [2]}]\n",
      "f.yaml:1:34: two suppressions are named 'a'"},
     {"suppression_of_an_unknown_endpoint", "suppress: [{name: a, endpoint: [aws-imds-ip4]}]\n",
@@ -233,6 +300,7 @@ std::string name_of(const ::testing::TestParamInfo<Mistake>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Keys, ConfigMistake, ::testing::ValuesIn(kKeys), name_of);
+INSTANTIATE_TEST_SUITE_P(Accounts, ConfigMistake, ::testing::ValuesIn(kAccounts), name_of);
 INSTANTIATE_TEST_SUITE_P(Types, ConfigMistake, ::testing::ValuesIn(kTypes), name_of);
 INSTANTIATE_TEST_SUITE_P(Values, ConfigMistake, ::testing::ValuesIn(kValues), name_of);
 INSTANTIATE_TEST_SUITE_P(Tunnels, ConfigMistake, ::testing::ValuesIn(kTunnels), name_of);

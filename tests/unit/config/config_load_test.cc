@@ -61,10 +61,12 @@ tunnels:
 inspect: {head_bytes_max: 2048, raw_scan_bytes: 0, arena_mib: 2, reorder_mib: 3, reorder_bytes: 0, reorder_segments: 9,
           history_mib: 4, verify_checksums: true, http2_mib: 3}
 fragments: {memory_mib: 3, timeout: 7, per_datagram: 64}
+evidence: {metadata_names: [Metadata.Example, "md.*"], owners: 128, forget_after: 60, dns_streams: 2}
 alerts:
   ring: {name: /other, records: 64, mode: 0600}
   redact_query_parameters: [pin]
   finding_ring_records: 128
+  correlation_mib: 5
 metrics: {enabled: false, listen: "127.0.0.2:1234"}
 log: {level: trace}
 )");
@@ -105,11 +107,16 @@ log: {level: trace}
   EXPECT_EQ(config.fragments.memory_mib, 3u);
   EXPECT_EQ(config.fragments.timeout_seconds, 7u);
   EXPECT_EQ(config.fragments.per_datagram, 64u);
+  EXPECT_THAT(config.evidence.metadata_names, ElementsAre("metadata.example", "md.*"));
+  EXPECT_EQ(config.evidence.owners, 128u);
+  EXPECT_EQ(config.evidence.forget_seconds, 60u);
+  EXPECT_EQ(config.evidence.dns_streams, 2u);
   EXPECT_EQ(config.alerts.ring.name, "/other");
   EXPECT_EQ(config.alerts.ring.records, 64u);
   EXPECT_EQ(config.alerts.ring.mode, 0600u);
   EXPECT_THAT(config.alerts.redact_query_parameters, ElementsAre("pin"));
   EXPECT_EQ(config.alerts.finding_ring_records, 128u);
+  EXPECT_EQ(config.alerts.correlation_mib, 5u);
   EXPECT_FALSE(config.metrics.enabled);
   EXPECT_EQ(config.metrics.listen.to_string(), "127.0.0.2:1234");
   EXPECT_EQ(config.log.level, LogLevel::trace);
@@ -118,7 +125,7 @@ log: {level: trace}
 TEST(ConfigLoad, PortsOfEachKind) {
   const Config config = parsed(R"(ports:
   - {name: a, interface: eth1}
-  - {name: b, interface: eth2, driver: af_xdp, promiscuous: false}
+  - {name: b, interface: eth2, driver: af_xdp, promiscuous: false, distribute: off}
   - name: c
     device: 0000:3b:00.0
     mode: inline
@@ -133,9 +140,11 @@ TEST(ConfigLoad, PortsOfEachKind) {
   EXPECT_EQ(config.ports[0].interface, "eth1");
   EXPECT_EQ(config.ports[0].mode, PortMode::tap);
   EXPECT_TRUE(config.ports[0].promiscuous);
+  EXPECT_EQ(config.ports[0].distribute, Distribute::automatic);
   EXPECT_EQ(config.ports[0].rx_descriptors, 0);
   EXPECT_EQ(config.ports[1].driver, PortDriver::af_xdp);
   EXPECT_FALSE(config.ports[1].promiscuous);
+  EXPECT_EQ(config.ports[1].distribute, Distribute::off);
   EXPECT_EQ(config.ports[2].driver, PortDriver::device);
   EXPECT_EQ(config.ports[2].device, "0000:3b:00.0");
   EXPECT_EQ(config.ports[2].mode, PortMode::inline_pair);
@@ -172,12 +181,122 @@ TEST(ConfigLoad, SuppressionCriteria) {
   EXPECT_THAT(s.endpoint, ElementsAre("aws-imds-ipv6"));
 }
 
+TEST(ConfigLoad, SuppressionOfRulesRespondersAndTimes) {
+  const Config config = parsed(R"(suppress:
+  - {name: s, destination: [192.0.2.0/24], rule: [866049A2-f864-4ac3-8dbf-20bd71e33544],
+     tag: [attack.T1552.005], user_agent: ["Nuclei*"],
+     responder: [02-00-5E-10-00-01, "fd00::/8", 192.0.2.7],
+     from: 2026-11-01, until: 2026-12-31, daily: ["22:00-06:30", "12:00-24:00"]}
+  - {name: t, vlan: [7], from: 2024-02-29T01:02:03+01:30, until: "2024-03-01 00:00:00Z"}
+)");
+  ASSERT_EQ(config.suppress.size(), 2u);
+  const Suppression& s = config.suppress[0];
+  EXPECT_EQ(s.destination.at(0).to_string(), "192.0.2.0/24");
+  EXPECT_THAT(s.rule, ElementsAre("866049a2-f864-4ac3-8dbf-20bd71e33544"));
+  EXPECT_THAT(s.tag, ElementsAre("attack.t1552.005"));
+  EXPECT_THAT(s.user_agent, ElementsAre("Nuclei*"));
+  ASSERT_EQ(s.responder.size(), 3u);
+  EXPECT_EQ(s.responder[0].mac.to_string(), "02:00:5e:10:00:01");
+  EXPECT_FALSE(s.responder[0].address.address.is_set());
+  EXPECT_EQ(s.responder[1].address.to_string(), "fd00::/8");
+  EXPECT_EQ(s.responder[2].address.to_string(), "192.0.2.7/32");
+  EXPECT_EQ(to_rfc3339(s.from.value()), "2026-11-01T00:00:00.000000Z");
+  // The last day is in it.
+  EXPECT_EQ(to_rfc3339(s.until.value()), "2027-01-01T00:00:00.000000Z");
+  EXPECT_THAT(s.daily, ElementsAre(DailyHours{1320, 390}, DailyHours{720, 1440}));
+  const Suppression& t = config.suppress[1];
+  EXPECT_EQ(to_rfc3339(t.from.value()), "2024-02-28T23:32:03.000000Z");
+  EXPECT_EQ(to_rfc3339(t.until.value()), "2024-03-01T00:00:00.000000Z");
+}
+
+TEST(ConfigLoad, OnPremises) {
+  EXPECT_TRUE(parsed("on_premises:\n").on_premises.networks.empty());
+  EXPECT_TRUE(parsed("on_premises: []\n").on_premises.networks.empty());
+  const Config config = parsed("on_premises: [10.0.0.0/8, \"fd00::/8\"]\n");
+  ASSERT_EQ(config.on_premises.networks.size(), 2u);
+  EXPECT_EQ(config.on_premises.networks[1].to_string(), "fd00::/8");
+  EXPECT_EQ(config.on_premises.where.position.line, 1);
+}
+
+TEST(ConfigLoad, Throttle) {
+  const Config defaults = parsed("");
+  EXPECT_TRUE(defaults.alerts.throttle.enabled);
+  ASSERT_EQ(defaults.alerts.throttle.policies.size(), 1u);
+  const Config config = parsed(R"(alerts:
+  throttle:
+    enabled: false
+    entries: 128
+    policies:
+      - {name: a, rule: [866049a2-f864-4ac3-8dbf-20bd71e33544], track: flow, type: both, count: 3}
+      - {name: b, tag: [attack.t1552.005], level: [high, critical], type: none}
+      - {name: c, track: rule, type: threshold, seconds: 9}
+)");
+  EXPECT_FALSE(config.alerts.throttle.enabled);
+  EXPECT_EQ(config.alerts.throttle.entries, 128u);
+  const std::vector<ThrottlePolicy>& p = config.alerts.throttle.policies;
+  ASSERT_EQ(p.size(), 3u);
+  EXPECT_EQ(p[0].track, ThrottleTrack::flow);
+  EXPECT_EQ(p[0].type, ThrottleType::both);
+  EXPECT_EQ(p[0].count, 3u);
+  EXPECT_EQ(p[0].seconds, 3600u);
+  EXPECT_THAT(p[1].level, ElementsAre("high", "critical"));
+  EXPECT_EQ(p[1].type, ThrottleType::none);
+  EXPECT_EQ(p[2].track, ThrottleTrack::rule);
+  EXPECT_EQ(p[2].seconds, 9u);
+  EXPECT_TRUE(parsed("alerts: {throttle: {policies: []}}").alerts.throttle.policies.empty());
+}
+
 TEST(ConfigLoad, RelativePathsStandBesideTheFile) {
   EXPECT_THAT(parsed("", "/etc/x/inspector.yaml").rules.paths, ElementsAre("/etc/x/rules"));
   EXPECT_EQ(parsed("", "/etc/x/inspector.yaml").rules.fields, "/etc/x/fields.yaml");
   EXPECT_THAT(parsed("rules: {paths: [a, /b]}", "conf/inspector.yaml").rules.paths,
               ElementsAre("conf/a", "/b"));
   EXPECT_THAT(parsed("rules: {paths: [a]}", "/inspector.yaml").rules.paths, ElementsAre("/a"));
+}
+
+TEST(ConfigLoad, TheTableOfClientsStandsBesideTheFields) {
+  EXPECT_EQ(parsed("", "/etc/x/inspector.yaml").rules.clients, "/etc/x/clients.yaml");
+  EXPECT_EQ(parsed("rules: {fields: /opt/f.yaml}").rules.clients, "/opt/clients.yaml");
+  EXPECT_EQ(parsed("rules: {fields: /opt/f.yaml, clients: c.yaml}", "/etc/x/i.yaml").rules.clients,
+            "/etc/x/c.yaml");
+}
+
+TEST(ConfigLoad, ShippedTableOfClients) {
+  const auto clients = load_clients(CONF_FOLDER "/clients.yaml");
+  ASSERT_TRUE(clients) << clients.error().to_string();
+  EXPECT_GT(clients->size(), 15u);
+  EXPECT_EQ(clients->front().kind, "ssm-agent");
+}
+
+TEST(ConfigLoad, MistakesInTheTableOfClients) {
+  const std::pair<const char*, const char*> mistakes[] = {
+      {"", "expected a list of kinds"},
+      {"clients: x\n", "c.yaml:1:10: clients: expected a list"},
+      {"clients:\n- {kind: a}\n", "c.yaml:2:3: clients[0]: a kind of client needs user_agent"},
+      {"clients:\n- {user_agent: [a]}\n", "c.yaml:2:3: clients[0]: a kind of client needs a kind"},
+      {"clients:\n- {kind: a, user_agent: ['*']}\n", "clients[0].user_agent[0]: expected"},
+      {"clients: []\nmore: 1\n", "c.yaml:2:1: "}};
+  for (const auto& [text, message] : mistakes) {
+    const auto clients = parse_clients(text, "c.yaml");
+    ASSERT_FALSE(clients) << text;
+    EXPECT_NE(clients.error().to_string().find(message), std::string::npos)
+        << clients.error().to_string();
+  }
+  EXPECT_NE(load_clients("/nonexistent/c.yaml")
+                .error()
+                .to_string()
+                .find("cannot read the table of user agents"),
+            std::string::npos);
+}
+
+TEST(ConfigLoad, ExpectedAccounts) {
+  const Config config = parsed(
+      "expected_accounts:\n- account: 029608264753\n  networks: [10.0.0.0/8]\n"
+      "- account: \"111111111111\"\n");
+  ASSERT_EQ(config.expected_accounts.size(), 2u);
+  EXPECT_EQ(config.expected_accounts[0].account, 29608264753u);
+  EXPECT_EQ(config.expected_accounts[0].networks.size(), 1u);
+  EXPECT_TRUE(config.expected_accounts[1].networks.empty());
 }
 
 TEST(ConfigLoad, FilesThatCannotBeRead) {

@@ -17,6 +17,7 @@
 #include "alert/ring_writer.h"
 #include "classify/address_class.h"
 #include "config/load.h"
+#include "detect/evidence.h"
 #include "flow/arena.h"
 #include "flow/table.h"
 #include "packet/decode.h"
@@ -48,7 +49,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 std::string with_examples() {
   std::string text;
   for (const std::string& line : lines_of(shipped_text())) {
-    static const std::regex kExample("#  (- |# |  [a-z_]+: ).*");
+    static const std::regex kExample("#  (  )?(- |# |  [a-z_]+: ).*");
     text += (std::regex_match(line, kExample) ? line.substr(1) : line) + "\n";
   }
   return text;
@@ -110,7 +111,8 @@ TEST(ShippedConfig, CommentsTellTheDefaultOfEveryScalar) {
         line[line.find_first_not_of(' ')] == '#') {
       comment += " " + line.substr(line.find('#') + 1);
     } else if (std::regex_match(line, match, kScalar)) {
-      if (match[1] != "addresses") {
+      // What stands in a list is described above the list.
+      if (match[1] != "addresses" && !line.ends_with('}')) {
         const std::string words = std::regex_replace(comment, std::regex("\\s+"), " ");
         EXPECT_THAT(words, HasSubstr("Default: " + match[2].str())) << line;
         ++scalars;
@@ -127,7 +129,8 @@ TEST(ShippedConfig, ExamplesWork) {
   const Result<Config> config = parse(with_examples(), "inspector.yaml");
   ASSERT_TRUE(config) << config.error().to_string();
   EXPECT_EQ(config->ports.size(), 4u);
-  EXPECT_EQ(config->suppress.size(), 4u);
+  EXPECT_EQ(config->suppress.size(), 6u);
+  EXPECT_EQ(config->on_premises.networks.size(), 3u);
   EXPECT_TRUE(config->warnings.empty()) << config->warnings.front().to_string();
 }
 
@@ -149,6 +152,10 @@ TEST(ShippedConfig, AgreesWithTheRoomsItConfigures) {
   EXPECT_EQ(config.alerts.redact_query_parameters,
             alert::RedactionOptions::default_query_parameters());
   EXPECT_EQ(kMaxSuppressions, classify::kMaxSuppressions);
+  const detect::EvidenceOptions evidence;
+  EXPECT_EQ(config.evidence.owners, evidence.owners.entries);
+  EXPECT_EQ(config.evidence.forget_seconds * kNanosPerSecond, evidence.owners.forget_after_ns);
+  EXPECT_EQ(config.evidence.dns_streams, evidence.dns_streams);
   const flow::Timeouts timeouts;
   EXPECT_EQ(config.flow.timeouts.tcp_syn_seconds, timeouts.tcp_opening);
   EXPECT_EQ(config.flow.timeouts.tcp_established_seconds, timeouts.tcp_established);

@@ -8,6 +8,7 @@ namespace imds::config {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
@@ -28,6 +29,13 @@ TEST(ConfigWarnings, NoneForTheDefaults) {
 TEST(ConfigWarnings, PortThatSeesOnlyItself) {
   EXPECT_THAT(warnings_of("ports:\n- {name: a, interface: e, promiscuous: false}\n"),
               ElementsAre(StartsWith("f.yaml:2:3: port 'a' is not promiscuous")));
+}
+
+TEST(ConfigWarnings, NobodyToDistributeTo) {
+  constexpr std::string_view kPort = "ports:\n- {name: a, interface: e, distribute: on}\n";
+  EXPECT_THAT(warnings_of(kPort),
+              ElementsAre(StartsWith("f.yaml:2:3: port 'a' has distribute: on, and there is one")));
+  EXPECT_THAT(warnings_of(std::string(kPort) + "workers: {count: 2}\n"), IsEmpty());
 }
 
 TEST(ConfigWarnings, PciWithoutHugepages) {
@@ -58,6 +66,31 @@ TEST(ConfigWarnings, SuppressionsThatHideTooMuch) {
                                      "over IPv4"),
                           StartsWith("f.yaml:7:3: suppression 'f': outer ::/0 is every tunnel "
                                      "over IPv6")));
+}
+
+TEST(ConfigWarnings, SuppressionsByWhatAnybodyCanSend) {
+  EXPECT_THAT(
+      warnings_of("suppress:\n"
+                  "- {name: a, user_agent: [curl/*]}\n"
+                  "- {name: b, user_agent: [curl/*], source: [10.0.0.0/8]}\n"
+                  "- {name: c, destination: [0.0.0.0/0]}\n"
+                  "- {name: d, tag: [attack.t1552.005]}\n"),
+      ElementsAre(
+          StartsWith("f.yaml:2:3: suppression 'a' names clients by user_agent alone"),
+          StartsWith("f.yaml:4:3: suppression 'c' names only destinations"),
+          StartsWith("f.yaml:4:3: suppression 'c': destination 0.0.0.0/0 is every server")));
+}
+
+TEST(ConfigWarnings, OnPremisesOfOneFamily) {
+  EXPECT_THAT(warnings_of("on_premises: [10.0.0.0/8]\n"),
+              ElementsAre(StartsWith("f.yaml:1:15: on_premises lists no IPv6 network: no IPv6")));
+  EXPECT_THAT(warnings_of("on_premises: [10.0.0.0/8, \"fd00::/8\"]\n"), IsEmpty());
+}
+
+TEST(ConfigWarnings, ThrottlePoliciesThatNeverApply) {
+  EXPECT_THAT(warnings_of("alerts: {throttle: {policies: [{name: a, level: [high]}, {name: b}, "
+                          "{name: c}]}}\n"),
+              ElementsAre(HasSubstr("throttle policy 'c' never applies: 'b' before it")));
 }
 
 TEST(ConfigWarnings, EalArgumentsTheInspectorSets) {

@@ -7,12 +7,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/address.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace imds::config {
 
@@ -39,6 +41,13 @@ enum class PortMode : std::uint8_t {
   inline_pair,  // forwards to `peer` what it receives
 };
 
+// Whether a receive core spreads a tap's packets over the workers.
+enum class Distribute : std::uint8_t {
+  automatic,  // when the port has fewer queues than there are workers to share it
+  off,
+  on,
+};
+
 struct Port {
   std::string name;       // 1–32 of [A-Za-z0-9_.-]; label of metrics and alerts
   std::string interface;  // kernel interface; empty when driver is `device`
@@ -50,6 +59,7 @@ struct Port {
   std::uint16_t tx_descriptors = 0;
   std::uint16_t mtu = 0;  // bytes without Ethernet header; 0: the device's own
   bool promiscuous = true;
+  Distribute distribute = Distribute::automatic;  // inline ports are never distributed
   Origin where;
   friend bool operator==(const Port&, const Port&) = default;
 };
@@ -94,23 +104,85 @@ struct VlanRange {
   friend bool operator==(const VlanRange&, const VlanRange&) = default;
 };
 
+// Whoever answers: by address or, where the address's family is none, by MAC.
+struct Responder {
+  IpPrefix address;
+  MacAddress mac;
+  friend bool operator==(const Responder&, const Responder&) = default;
+};
+
+// Minutes since midnight UTC, `first` within and `last` no longer; past midnight where it ends
+// before it begins.
+struct DailyHours {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+  friend bool operator==(const DailyHours&, const DailyHours&) = default;
+};
+
 // Traffic that is expected and must not alert. All criteria given must hold; an empty one holds
-// always; at least one is given.
+// always; at least one besides time is given.
 struct Suppression {
   std::string name;
-  std::vector<IpPrefix> source;       // the client is in any of these
-  std::vector<IpPrefix> outer;        // either outermost address is in any of these
-  std::vector<VlanRange> vlan;        // any tag of the packet is in any of these
-  std::vector<std::string> endpoint;  // names of endpoints
+  std::vector<IpPrefix> source;         // the client is in any of these
+  std::vector<IpPrefix> destination;    // the server is in any of these
+  std::vector<IpPrefix> outer;          // either outermost address is in any of these
+  std::vector<VlanRange> vlan;          // any tag of the packet is in any of these
+  std::vector<std::string> endpoint;    // names of endpoints
+  std::vector<std::string> rule;        // the alert's rule has one of these ids, in lower case
+  std::vector<std::string> tag;         // the alert's rule has one of these tags, in lower case
+  std::vector<std::string> user_agent;  // whole text, `*` for anything
+  std::vector<Responder> responder;     // the server is any of these
+  std::optional<Timestamp> from;        // packets from here on
+  std::optional<Timestamp> until;       // packets before
+  std::vector<DailyHours> daily;        // packets in any of these hours
   Origin where;
   friend bool operator==(const Suppression&, const Suppression&) = default;
 };
+
+// An AWS account whose credentials may be delivered, and to which clients.
+struct ExpectedAccount {
+  std::uint64_t account = 0;       // twelve decimal digits
+  std::vector<IpPrefix> networks;  // of the clients; empty: any
+  Origin where;
+  friend bool operator==(const ExpectedAccount&, const ExpectedAccount&) = default;
+};
+
+// A kind of client, by its user agent; see load_clients().
+struct ClientKind {
+  std::string kind;                     // 1–32 of [A-Za-z0-9_.-]
+  std::vector<std::string> user_agent;  // whole text, `*` for anything
+  Origin where;
+  friend bool operator==(const ClientKind&, const ClientKind&) = default;
+};
+
+// What the rules' modifier `expand` puts in place of %name%.
+struct Placeholder {
+  std::string name;
+  std::vector<std::string> values;  // as a rule would write them
+  Origin where;
+  friend bool operator==(const Placeholder&, const Placeholder&) = default;
+};
+
+// Networks whose clients alert; nobody else does. Empty: everybody.
+struct OnPremises {
+  std::vector<IpPrefix> networks;
+  Origin where;
+  friend bool operator==(const OnPremises&, const OnPremises&) = default;
+};
+
+// The name under which alerts of other clients are counted.
+inline constexpr std::string_view kOutsideOnPremises = "outside-on-premises";
 
 struct Rules {
   // Files and folders. Relative ones were relative to the configuration file's folder and have
   // been joined to it.
   std::vector<std::string> paths = {"rules"};
   std::string fields = "fields.yaml";  // field alias table, likewise
+  // Table of user agents, likewise; unless it is named: clients.yaml beside `fields`.
+  std::string clients = "clients.yaml";
+  std::vector<Placeholder> placeholders;
+  std::string cache;                            // folder of compiled rules, likewise; empty: none
+  std::uint16_t compile_timeout_seconds = 120;  // rules that take longer are refused
   friend bool operator==(const Rules&, const Rules&) = default;
 };
 
@@ -170,7 +242,10 @@ struct Inspect {
   std::uint32_t reorder_segments = 256;  // per direction of a flow
   std::uint32_t history_mib = 8;         // per worker, for heads just read
   bool verify_checksums = false;
-  std::uint32_t http2_mib = 16;  // per worker, for HTTP/2 header compression
+  std::uint32_t http2_mib = 16;             // per worker, for HTTP/2 header compression
+  std::uint32_t exchanges = 1024;           // per worker, connections whose answers are read
+  std::uint32_t compressed_bodies = 32;     // per worker, decompressed at once
+  std::uint32_t body_bytes_max = 2u << 20;  // read of one answer's body, and again decompressed
   friend bool operator==(const Inspect&, const Inspect&) = default;
 };
 
@@ -180,6 +255,19 @@ struct Fragments {
   std::uint16_t timeout_seconds = 30;
   std::uint32_t per_datagram = 1024;  // more fragments of one datagram are looked at alone
   friend bool operator==(const Fragments&, const Fragments&) = default;
+};
+
+// Names of metadata services: an answer of DNS for one of them is a claim. In lower case, `*` for
+// anything.
+[[nodiscard]] std::vector<std::string> default_metadata_names();
+
+// Who answers from the endpoints' addresses, and who claims them.
+struct Evidence {
+  std::vector<std::string> metadata_names = default_metadata_names();
+  std::uint32_t owners = 4096;          // per worker, addresses whose owner is remembered
+  std::uint32_t forget_seconds = 3600;  // owners not seen for so long are new again
+  std::uint32_t dns_streams = 64;       // per worker, DNS messages over TCP under way, 64 KiB each
+  friend bool operator==(const Evidence&, const Evidence&) = default;
 };
 
 struct AlertRing {
@@ -192,10 +280,47 @@ struct AlertRing {
 // Names of query parameters whose values are masked in alerts; compared without case.
 [[nodiscard]] std::vector<std::string> default_redacted_parameters();
 
+// What repeats are counted by, beside the rule.
+enum class ThrottleTrack : std::uint8_t { rule, source, destination, both, flow };
+
+enum class ThrottleType : std::uint8_t {
+  limit,      // at most `count` alerts in `seconds`
+  threshold,  // every `count`-th alert of those in `seconds`
+  both,       // one alert in `seconds`, the `count`-th
+  none,       // every alert
+};
+
+// How alerts of some rules are throttled. All criteria given must hold; without any, all rules.
+struct ThrottlePolicy {
+  std::string name;
+  std::vector<std::string> rule;   // ids, in lower case
+  std::vector<std::string> tag;    // in lower case
+  std::vector<std::string> level;  // Sigma's
+  ThrottleTrack track = ThrottleTrack::source;
+  ThrottleType type = ThrottleType::limit;
+  std::uint32_t count = 20;
+  std::uint32_t seconds = 3600;
+  Origin where;
+  friend bool operator==(const ThrottlePolicy&, const ThrottlePolicy&) = default;
+};
+
+[[nodiscard]] std::vector<ThrottlePolicy> default_throttle_policies();
+
+struct Throttle {
+  bool enabled = true;
+  std::uint32_t entries = 65536;  // remembered at once; rounded up to a power of two
+  std::vector<ThrottlePolicy> policies = default_throttle_policies();  // the first that applies
+  friend bool operator==(const Throttle&, const Throttle&) = default;
+};
+
 struct Alerts {
   AlertRing ring;
+  Throttle throttle;
   std::vector<std::string> redact_query_parameters = default_redacted_parameters();
   std::uint32_t finding_ring_records = 4096;  // per worker, on the way to the story thread
+  std::uint32_t correlation_mib = 32;         // groups of all correlation rules together
+  std::uint32_t story_mib = 16;               // stages of clients
+  std::uint32_t story_seconds = 600;          // how long a story is remembered that does not go on
   friend bool operator==(const Alerts&, const Alerts&) = default;
 };
 
@@ -239,12 +364,16 @@ struct Config {
   Memory memory;
   Eal eal;
   std::vector<Endpoint> endpoints = default_endpoints();
+  OnPremises on_premises;
   std::vector<Suppression> suppress;
+  std::vector<ExpectedAccount> expected_accounts;
   Rules rules;
+  std::vector<ClientKind> clients;  // what rules.clients holds: see load_clients()
   Tunnels tunnels;
   Flow flow;
   Inspect inspect;
   Fragments fragments;
+  Evidence evidence;
   Alerts alerts;
   Metrics metrics;
   Log log;
@@ -256,8 +385,11 @@ struct Config {
 // The names used in the file and in messages: "af_packet", "tap", "ip", "auto", "info", …
 [[nodiscard]] std::string_view name(PortDriver value);
 [[nodiscard]] std::string_view name(PortMode value);
+[[nodiscard]] std::string_view name(Distribute value);
 [[nodiscard]] std::string_view name(RssMode value);
 [[nodiscard]] std::string_view name(HugePages value);
 [[nodiscard]] std::string_view name(LogLevel value);
+[[nodiscard]] std::string_view name(ThrottleTrack value);
+[[nodiscard]] std::string_view name(ThrottleType value);
 
 }  // namespace imds::config

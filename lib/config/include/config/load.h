@@ -22,12 +22,20 @@ inline constexpr std::size_t kMaxFileBytes = 1u << 20;
 inline constexpr int kMaxDepth = 16;
 inline constexpr std::size_t kMaxPorts = 64;
 inline constexpr std::size_t kMaxEndpoints = 256;
+inline constexpr std::size_t kMaxMetadataNames = 64;
 inline constexpr std::size_t kMaxSuppressions = 256;
 inline constexpr std::size_t kMaxTunnelPorts = 4;  // of one kind
 inline constexpr std::uint16_t kMaxWorkers = 127;  // DPDK has 128 lcores; one is for control
 
 // A file that cannot be read is ErrorKind::config too, with the reason.
 [[nodiscard]] Result<Config> load_file(const std::string& path);
+
+// The table of user agents that Rules::clients names: a list `clients`, each with a kind and
+// patterns. Errors, of kind config and with file, line and column: those of load_file(), a kind
+// without patterns.
+[[nodiscard]] Result<std::vector<ClientKind>> load_clients(const std::string& path);
+[[nodiscard]] Result<std::vector<ClientKind>> parse_clients(std::string_view text,
+                                                            const std::string& name);
 
 // `name` is the file's name in messages; relative paths in the text are joined to its folder.
 // An empty text is a valid configuration: every default.
