@@ -1,5 +1,7 @@
 #include "capture_file.h"
 
+#include <algorithm>
+
 #include "base/link_type.h"
 
 namespace imds::port {
@@ -30,14 +32,15 @@ Result<std::unique_ptr<CaptureFile>> CaptureFile::open(const std::string& path,
 
 Status CaptureFile::read_file_header() {
   const std::string subject = "capture " + name_;
-  std::uint8_t magic[4];
-  if (stream_->read(magic) < sizeof magic) {
+  constexpr std::size_t kMagic = 4;
+  if (!stream_->have(kMagic)) {
     return fail(ErrorKind::runtime, subject + " ends inside its file header");
   }
-  if (const auto pcap = PcapFormat::from_magic(load_be32(magic))) {
+  const std::uint32_t magic = load_be32(stream_->buffered().data());
+  if (const auto pcap = PcapFormat::from_magic(magic)) {
     return read_pcap_header(*pcap);
   }
-  if (load_be32(magic) != PcapngFormat::kMagic) {
+  if (magic != PcapngFormat::kMagic) {
     return fail(ErrorKind::runtime, subject + " is neither pcap nor pcapng (unknown file format)");
   }
   PcapngFormat pcapng;
@@ -54,14 +57,14 @@ Status CaptureFile::read_file_header() {
 }
 
 Status CaptureFile::read_pcap_header(PcapFormat format) {
-  std::uint8_t rest[PcapFormat::kHeaderSize - 4];
-  if (stream_->read(rest) < sizeof rest) {
+  if (!stream_->have(PcapFormat::kHeaderSize)) {
     return fail(ErrorKind::runtime, "capture " + name_ + " ends inside its file header");
   }
   std::string why;
-  if (!format.read_header(rest, why)) {
+  if (!format.read_header(stream_->buffered().data(), why)) {
     return fail(ErrorKind::runtime, "capture " + name_ + " " + why);
   }
+  stream_->consume(PcapFormat::kHeaderSize);
   if (!find_link_type(format.link_type())) {
     return fail(ErrorKind::runtime, unsupported(name_, format.link_type()));
   }
@@ -69,33 +72,48 @@ Status CaptureFile::read_pcap_header(PcapFormat format) {
   return {};
 }
 
-Result<bool> CaptureFile::next(CaptureRecord& out) {
+Result<std::size_t> CaptureFile::next(std::span<CaptureRecord> out, bool keep) {
+  stream_->hold(keep);
+  std::size_t count = 0;
   const FormatResult result =
-      std::visit([&](auto& format) { return format.next(*stream_, buffer_, out); }, format_);
-  if (result.kind == FormatResult::Kind::record) {
-    ++packets_;
-    decodable_ += find_link_type(out.link_type) ? 1 : 0;
-    latest_link_type_ = out.link_type;
-    return true;
+      std::visit([&](auto& format) { return format.next(*stream_, out, count); }, format_);
+  if (count == 0) {
+    return end_of(result);
   }
-  if (result.kind == FormatResult::Kind::end) {
-    return at_end();
-  }
-  const std::string after = " after packet " + std::to_string(packets_);
-  if (result.kind == FormatResult::Kind::truncated) {
-    return fail(ErrorKind::runtime,
-                "capture " + name_ + " is truncated: it ends in the middle of a record" + after);
-  }
-  return fail(ErrorKind::runtime, "capture " + name_ + " is damaged" + after + ": " + result.why);
+  note(out.first(count));
+  return count;
 }
 
-// In pcapng each interface has its link type: packets of one nobody knows are counted, but a file
-// that has no others was not inspected at all.
-Result<bool> CaptureFile::at_end() const {
-  if (packets_ > 0 && decodable_ == 0) {
-    return fail(ErrorKind::runtime, unsupported(name_, latest_link_type_));
+void CaptureFile::note(std::span<const CaptureRecord> records) {
+  packets_ += records.size();
+  latest_link_type_ = records.back().link_type;
+  decodable_ = decodable_ || std::any_of(records.begin(), records.end(), [](const auto& record) {
+                 return find_link_type(record.link_type).has_value();
+               });
+}
+
+Result<std::size_t> CaptureFile::end_of(const FormatResult& result) const {
+  if (stream_->held()) {
+    return 0;  // told by the next call that may end the file
   }
-  return false;
+  const std::string after = " after packet " + std::to_string(packets_);
+  switch (result.kind) {
+    case FormatResult::Kind::truncated:
+      return fail(ErrorKind::runtime,
+                  "capture " + name_ + " is truncated: it ends in the middle of a record" + after);
+    case FormatResult::Kind::damaged:
+      return fail(ErrorKind::runtime,
+                  "capture " + name_ + " is damaged" + after + ": " + result.why);
+    case FormatResult::Kind::end:
+      // In pcapng each interface has its link type: packets of one nobody knows are counted, but a
+      // file that has no others was not inspected at all.
+      if (packets_ > 0 && !decodable_) {
+        return fail(ErrorKind::runtime, unsupported(name_, latest_link_type_));
+      }
+      return 0;
+    default:
+      return 0;
+  }
 }
 
 }  // namespace imds::port

@@ -1,11 +1,12 @@
 // One capture file, whatever its format. Private to the room.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
-#include <vector>
 
 #include "base/result.h"
 #include "capture_format.h"
@@ -20,9 +21,12 @@ class CaptureFile {
   [[nodiscard]] static Result<std::unique_ptr<CaptureFile>> open(const std::string& path,
                                                                  std::size_t buffer_bytes);
 
-  // true: `out` is the next packet, valid until the next call. false: the end, also when a signal
-  // interrupted the reading. An Error (runtime, naming file and packet) is final.
-  [[nodiscard]] Result<bool> next(CaptureRecord& out);
+  // Fills `out`, of at least one place, with the next packets that have been read already, and
+  // returns how many. `keep`: the bytes of earlier ones stay valid, so nothing is read, and 0 means
+  // that the rest has to wait. Else it reads on where there are none, earlier bytes become invalid,
+  // and 0 is the end, also when a signal interrupted the reading; an Error (runtime, naming file
+  // and packet) is final.
+  [[nodiscard]] Result<std::size_t> next(std::span<CaptureRecord> out, bool keep);
 
   // 0 when it is not a regular file.
   [[nodiscard]] std::uint64_t size() const { return stream_->size(); }
@@ -33,14 +37,14 @@ class CaptureFile {
 
   [[nodiscard]] Status read_file_header();
   [[nodiscard]] Status read_pcap_header(PcapFormat format);
-  [[nodiscard]] Result<bool> at_end() const;
+  void note(std::span<const CaptureRecord> records);
+  [[nodiscard]] Result<std::size_t> end_of(const FormatResult& result) const;
 
   std::string name_;  // for messages: the path in quotes, or "standard input"
   std::unique_ptr<CaptureStream> stream_;
   std::variant<PcapFormat, PcapngFormat> format_;
-  std::vector<std::uint8_t> buffer_;  // what `out` of next() views into
   std::uint64_t packets_ = 0;
-  std::uint64_t decodable_ = 0;  // packets of link types the decoder knows
+  bool decodable_ = false;  // had a packet of a link type the decoder knows
   std::uint16_t latest_link_type_ = 0;
 };
 

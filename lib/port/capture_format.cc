@@ -22,13 +22,6 @@ std::uint16_t delivered_link_type(std::uint32_t number) {
                : static_cast<std::uint16_t>(std::min(number, 0xffffu));
 }
 
-// Grows only, so that no byte is cleared twice.
-void make_room(std::vector<std::uint8_t>& buffer, std::size_t size) {
-  if (buffer.size() < size) {
-    buffer.resize(size);
-  }
-}
-
 enum BlockType : std::uint32_t {
   kInterfaceBlock = 1,
   kObsoletePacketBlock = 2,
@@ -36,6 +29,13 @@ enum BlockType : std::uint32_t {
   kEnhancedPacketBlock = 6,
 };
 constexpr std::uint32_t kBlockOverhead = 12;  // type and, in front and at the end, length
+
+constexpr std::size_t kTrailer = 4;
+
+FormatResult check_trailer(const std::uint8_t* trailer, std::uint32_t total, ByteOrder order) {
+  return order.u32(trailer) == total ? FormatResult{Kind::record, {}}
+                                     : FormatResult::damaged("the two lengths of a block differ");
+}
 
 bool is_packet_block(std::uint32_t type) {
   return type == kObsoletePacketBlock || type == kSimplePacketBlock || type == kEnhancedPacketBlock;
@@ -68,11 +68,14 @@ Timestamp time_of(std::uint64_t ticks, std::uint64_t units, std::int64_t offset_
 
 }  // namespace
 
-FormatResult FormatResult::short_read(const CaptureStream& stream, std::size_t got) {
+FormatResult FormatResult::short_read(const CaptureStream& stream, bool begun) {
+  if (stream.held()) {
+    return {Kind::held_back, {}};
+  }
   if (!stream.error().empty()) {
     return damaged(stream.error());
   }
-  return {got == 0 || stream.interrupted() ? Kind::end : Kind::truncated, {}};
+  return {begun && !stream.interrupted() ? Kind::truncated : Kind::end, {}};
 }
 
 std::optional<PcapFormat> PcapFormat::from_magic(std::uint32_t magic) {
@@ -95,10 +98,10 @@ std::optional<PcapFormat> PcapFormat::from_magic(std::uint32_t magic) {
   return format;
 }
 
-bool PcapFormat::read_header(const std::uint8_t* after_magic, std::string& why) {
+bool PcapFormat::read_header(const std::uint8_t* header, std::string& why) {
   constexpr std::uint32_t kLinkTypeBits = 0x03ffffff;  // above: length of the FCS
-  const unsigned major = order_.u16(after_magic);
-  const unsigned minor = order_.u16(after_magic + 2);
+  const unsigned major = order_.u16(header + 4);
+  const unsigned minor = order_.u16(header + 6);
   if (major != 2) {
     why = "is of pcap version " + std::to_string(major) + "." + std::to_string(minor) +
           "; expected 2";
@@ -106,56 +109,83 @@ bool PcapFormat::read_header(const std::uint8_t* after_magic, std::string& why) 
   }
   // Up to 2.3 some wrote the packet's length before the length kept.
   lengths_may_be_swapped_ = minor <= 3;
-  link_type_ = order_.u32(after_magic + 16) & kLinkTypeBits;
+  link_type_ = order_.u32(header + 20) & kLinkTypeBits;
+  delivered_link_type_ = delivered_link_type(link_type_);
   return true;
 }
 
-FormatResult PcapFormat::next(CaptureStream& stream, std::vector<std::uint8_t>& buffer,
-                              CaptureRecord& out) const {
+FormatResult PcapFormat::next(CaptureStream& stream, std::span<CaptureRecord> out,
+                              std::size_t& count) const {
   constexpr std::size_t kRecordHeader = 16;
   constexpr std::size_t kLongRecordHeader = 24;  // and interface, protocol, packet type
-  std::uint8_t header[kLongRecordHeader];
-  const std::size_t wanted = long_records_ ? kLongRecordHeader : kRecordHeader;
-  if (const std::size_t got = stream.read({header, wanted}); got < wanted) {
-    return FormatResult::short_read(stream, got);
+  const std::size_t header = long_records_ ? kLongRecordHeader : kRecordHeader;
+  const std::uint32_t scale = nanoseconds_ ? 1 : 1000;
+  count = 0;
+  while (count < out.size()) {
+    const ByteSpan bytes = stream.buffered();
+    if (bytes.size() < header) {
+      if (count > 0) {
+        break;
+      }
+      if (!stream.have(header)) {
+        return FormatResult::short_read(stream, !stream.buffered().empty());
+      }
+      continue;
+    }
+    std::uint32_t kept = order_.u32(&bytes[8]);
+    std::uint32_t original = order_.u32(&bytes[12]);
+    if (lengths_may_be_swapped_ && kept > original) {
+      std::swap(kept, original);
+    }
+    if (bytes.size() < header + kept || kept > kMaxRecordBytes) {
+      if (count > 0) {
+        break;
+      }
+      if (kept > kMaxRecordBytes) {
+        return FormatResult::damaged("a record claims " + std::to_string(kept) + " bytes");
+      }
+      if (!stream.have(header + kept)) {
+        return FormatResult::short_read(stream, true);
+      }
+      continue;
+    }
+    CaptureRecord& record = out[count++];
+    record.bytes = bytes.subspan(header, kept);
+    record.time = clamp_time(order_.u32(&bytes[0]), std::int64_t{order_.u32(&bytes[4])} * scale);
+    record.original_length = std::max(original, kept);
+    record.link_type = delivered_link_type_;
+    stream.consume(header + kept);
   }
-  std::uint32_t kept = order_.u32(header + 8);
-  std::uint32_t original = order_.u32(header + 12);
-  if (lengths_may_be_swapped_ && kept > original) {
-    std::swap(kept, original);
-  }
-  if (kept > kMaxRecordBytes) {
-    return FormatResult::damaged("a record claims " + std::to_string(kept) + " bytes");
-  }
-  make_room(buffer, kept);
-  if (stream.read({buffer.data(), kept}) < kept) {
-    return FormatResult::short_read(stream, wanted);
-  }
-  const std::int64_t scale = nanoseconds_ ? 1 : 1000;
-  out.time = clamp_time(order_.u32(header), order_.u32(header + 4) * scale);
-  out.bytes = ByteSpan(buffer.data(), kept);
-  out.original_length = std::max(original, kept);
-  out.link_type = delivered_link_type(link_type_);
   return {Kind::record, {}};
 }
 
 FormatResult PcapngFormat::begin(CaptureStream& stream) {
-  std::uint8_t length[4];
-  if (const std::size_t got = stream.read(length); got < sizeof length) {
-    return FormatResult::short_read(stream, 4);
-  }
-  return read_section(stream, length);
+  return read_section(stream);
 }
 
-FormatResult PcapngFormat::next(CaptureStream& stream, std::vector<std::uint8_t>& buffer,
-                                CaptureRecord& out) {
+FormatResult PcapngFormat::next(CaptureStream& stream, std::span<CaptureRecord> out,
+                                std::size_t& count) {
+  FormatResult result = next_packet(stream, out[0]);
+  count = result.kind == Kind::record ? 1 : 0;
+  if (count == 0) {
+    return result;
+  }
+  stream.hold(true);
+  while (count < out.size() && next_packet(stream, out[count]).kind == Kind::record) {
+    ++count;
+  }
+  return result;
+}
+
+FormatResult PcapngFormat::next_packet(CaptureStream& stream, CaptureRecord& out) {
   for (;;) {
-    std::uint8_t header[8];
-    if (const std::size_t got = stream.read(header); got < sizeof header) {
-      return FormatResult::short_read(stream, got);
+    constexpr std::size_t kHeader = 8;  // type and length
+    if (!stream.have(kHeader)) {
+      return FormatResult::short_read(stream, !stream.buffered().empty());
     }
+    const std::uint8_t* const header = stream.buffered().data();
     if (load_be32(header) == kMagic) {
-      if (FormatResult section = read_section(stream, header + 4); section.kind != Kind::record) {
+      if (FormatResult section = read_section(stream); section.kind != Kind::record) {
         return section;
       }
       continue;
@@ -165,89 +195,95 @@ FormatResult PcapngFormat::next(CaptureStream& stream, std::vector<std::uint8_t>
     if (total < kBlockOverhead || total % 4 != 0) {
       return FormatResult::damaged("a block claims " + std::to_string(total) + " bytes");
     }
-    const bool wanted = type == kInterfaceBlock || is_packet_block(type);
-    FormatResult read =
-        wanted ? read_block(stream, total, buffer) : skip_block(stream, total, total);
-    if (read.kind != Kind::record) {
-      return read;
-    }
-    if (!wanted) {
+    if (type != kInterfaceBlock && !is_packet_block(type)) {
+      if (FormatResult skipped = skip_block(stream, total, order_); skipped.kind != Kind::record) {
+        return skipped;
+      }
       continue;
     }
-    const ByteSpan body(buffer.data(), total - kBlockOverhead);
+    if (FormatResult block = check_block(stream, total); block.kind != Kind::record) {
+      return block;
+    }
+    const ByteSpan body = stream.buffered().subspan(kHeader, total - kBlockOverhead);
     if (type == kInterfaceBlock) {
       if (FormatResult added = add_interface(body); added.kind != Kind::record) {
         return added;
       }
+      stream.consume(total);
       continue;
     }
     const std::optional<Packet> packet = parse_packet(type, body);
-    return packet ? deliver(*packet, body, out)
-                  : FormatResult::damaged("a packet block is too short");
+    if (!packet) {
+      return FormatResult::damaged("a packet block is too short");
+    }
+    FormatResult delivered = deliver(*packet, body, out);
+    if (delivered.kind == Kind::record) {
+      stream.consume(total);
+    }
+    return delivered;
   }
 }
 
-FormatResult PcapngFormat::read_section(CaptureStream& stream, const std::uint8_t* length) {
+// The block that begins the stream.
+FormatResult PcapngFormat::read_section(CaptureStream& stream) {
   constexpr std::uint32_t kOrderBig = 0x1a2b3c4d;
   constexpr std::uint32_t kOrderLittle = 0x4d3c2b1a;
   constexpr std::uint32_t kLeast = 28;  // and options
-  std::uint8_t fixed[16];               // byte order, version, length of the section
-  if (stream.read(fixed) < sizeof fixed) {
-    return FormatResult::short_read(stream, 4);
+  constexpr std::size_t kFixed = 24;    // type, length, byte order, version, length of the section
+  if (!stream.have(kFixed)) {
+    return FormatResult::short_read(stream, true);
   }
-  const std::uint32_t order = load_be32(fixed);
-  if (order != kOrderBig && order != kOrderLittle) {
+  const std::uint8_t* const fixed = stream.buffered().data();
+  const std::uint32_t mark = load_be32(fixed + 8);
+  if (mark != kOrderBig && mark != kOrderLittle) {
     return FormatResult::damaged("a section does not tell its byte order");
   }
-  order_.big = order == kOrderBig;
-  const std::uint32_t total = order_.u32(length);
+  const ByteOrder order{.big = mark == kOrderBig};
+  const std::uint32_t total = order.u32(fixed + 4);
   if (total < kLeast || total % 4 != 0) {
     return FormatResult::damaged("a section header claims " + std::to_string(total) + " bytes");
   }
-  if (const unsigned major = order_.u16(fixed + 4); major != 1) {
+  if (const unsigned major = order.u16(fixed + 12); major != 1) {
     return FormatResult::damaged("it is of pcapng version " + std::to_string(major) +
                                  "; expected 1");
   }
-  interfaces_.clear();
-  return skip_block(stream, total - sizeof fixed, total);
+  FormatResult skipped = skip_block(stream, total, order);
+  if (skipped.kind == Kind::record) {
+    order_ = order;
+    interfaces_.clear();
+  }
+  return skipped;
 }
 
-// Reads a block's body and checks the length that follows it.
-FormatResult PcapngFormat::read_block(CaptureStream& stream, std::uint32_t total,
-                                      std::vector<std::uint8_t>& buffer) const {
+// That all of a block is there and ends with its length again.
+FormatResult PcapngFormat::check_block(CaptureStream& stream, std::uint32_t total) const {
   constexpr std::uint32_t kMaxBlock = 16 << 20;  // a packet and a great many options
   if (total > kMaxBlock) {
     return FormatResult::damaged("a block claims " + std::to_string(total) + " bytes");
   }
-  const std::size_t body = total - kBlockOverhead;
-  make_room(buffer, body);
-  if (stream.read({buffer.data(), body}) < body) {
-    return FormatResult::short_read(stream, 4);
+  if (!stream.have(total)) {
+    return FormatResult::short_read(stream, true);
   }
-  return read_trailer(stream, total);
+  return check_trailer(&stream.buffered()[total - kTrailer], total, order_);
 }
 
-// Passes over what is left of a block of which `left` bytes count header, rest and trailer.
-FormatResult PcapngFormat::skip_block(CaptureStream& stream, std::uint32_t left,
-                                      std::uint32_t total) const {
-  std::uint8_t waste[4096];
-  for (std::size_t rest = left - kBlockOverhead; rest > 0;) {
-    const std::size_t step = std::min(rest, sizeof waste);
-    if (stream.read({waste, step}) < step) {
-      return FormatResult::short_read(stream, 4);
+// Passes over a block of any size, which may be more than the stream's buffer should hold.
+FormatResult PcapngFormat::skip_block(CaptureStream& stream, std::uint32_t total, ByteOrder order) {
+  std::size_t left = total;
+  if (stream.buffered().size() < total) {
+    if (stream.held()) {
+      return {Kind::held_back, {}};
     }
-    rest -= step;
+    left = kTrailer;
+    if (!stream.skip(total - left) || !stream.have(left)) {
+      return FormatResult::short_read(stream, true);
+    }
   }
-  return read_trailer(stream, total);
-}
-
-FormatResult PcapngFormat::read_trailer(CaptureStream& stream, std::uint32_t total) const {
-  std::uint8_t trailer[4];
-  if (stream.read(trailer) < sizeof trailer) {
-    return FormatResult::short_read(stream, 4);
+  FormatResult checked = check_trailer(&stream.buffered()[left - kTrailer], total, order);
+  if (checked.kind == Kind::record) {
+    stream.consume(left);
   }
-  return order_.u32(trailer) == total ? FormatResult{Kind::record, {}}
-                                      : FormatResult::damaged("the two lengths of a block differ");
+  return checked;
 }
 
 FormatResult PcapngFormat::add_interface(ByteSpan body) {
@@ -260,7 +296,7 @@ FormatResult PcapngFormat::add_interface(ByteSpan body) {
     return FormatResult::damaged("it has more than 65536 interfaces");
   }
   Interface& interface = interfaces_.emplace_back();
-  interface.link_type = order_.u16(body.data());
+  interface.link_type = delivered_link_type(order_.u16(body.data()));
   interface.snap_length = order_.u32(body.data() + 4);
   read_options(body.subspan(kFixed), interface);
   return {Kind::record, {}};
@@ -330,7 +366,7 @@ FormatResult PcapngFormat::deliver(const Packet& packet, ByteSpan body, CaptureR
   out.time = latest_;
   out.bytes = body.subspan(packet.at, packet.kept);
   out.original_length = std::max(packet.original, packet.kept);
-  out.link_type = delivered_link_type(interface.link_type);
+  out.link_type = interface.link_type;
   return {Kind::record, {}};
 }
 

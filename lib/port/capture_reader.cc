@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <queue>
 #include <set>
+#include <span>
 #include <sys/stat.h>
 #include <utility>
 
@@ -15,10 +16,13 @@
 namespace imds::port {
 namespace {
 
-// Read-ahead per open file; less when many are open together.
-constexpr std::size_t kBigBuffer = 1 << 20;
+// Read at once from each file: half of what second-level caches hold today. Less when many are open
+// together.
+constexpr std::size_t kBigBuffer = 512 << 10;
 constexpr std::size_t kSmallBuffer = 64 << 10;
 constexpr std::size_t kBigBufferFiles = 16;
+
+constexpr std::size_t kRecordsAhead = 64;  // taken from a file's buffer at once
 
 // A path of the command line, or a file of a folder given there.
 struct Found {
@@ -96,10 +100,14 @@ Result<std::vector<Found>> expand(const std::vector<std::string>& paths) {
 
 struct Input {
   std::string path;
-  std::unique_ptr<CaptureFile> file;  // closed until its first packet is due, if reopenable
-  CaptureRecord record;               // of `file`, when open
+  std::unique_ptr<CaptureFile> file;   // closed until its first packet is due, if reopenable
+  std::vector<CaptureRecord> records;  // of `file`: those from `at` to `count` come next
+  std::size_t at = 0;
+  std::size_t count = 0;
   std::uint64_t size = 0;
   std::uint64_t bytes_read = 0;
+
+  [[nodiscard]] bool empty() const { return at == count; }
 };
 
 // Earlier time first; at the same time, the order in which the files were given.
@@ -116,7 +124,8 @@ struct Due {
 struct CaptureReader::Impl {
   std::vector<Input> inputs;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due;
-  Input* current = nullptr;  // whose record was returned last
+  Input* current = nullptr;  // whose record was returned last; it is not in `due`
+  CaptureRecord single;      // of next()
   std::size_t open_files = 0;
   std::vector<Error> errors;
   std::uint64_t bytes_total = 0;  // 0: unknown
@@ -126,11 +135,14 @@ struct CaptureReader::Impl {
 
   [[nodiscard]] Status open_input(Input& input, std::size_t buffer_bytes);
   [[nodiscard]] std::size_t buffer_bytes() const;
-  [[nodiscard]] bool advance(Input& input);
+  [[nodiscard]] bool refill(Input& input, bool keep);
+  void close(Input& input);
   void finish(Input& input);
   [[nodiscard]] bool resume(Input& input);
   [[nodiscard]] Status probe(std::size_t index);
-  [[nodiscard]] const CaptureRecord* deliver(Input& input);
+  [[nodiscard]] std::size_t read(std::span<CaptureRecord> out, bool keep);
+  [[nodiscard]] std::size_t take_due(Input& input, std::span<CaptureRecord> out);
+  void count(Input& input, std::span<const CaptureRecord> records);
 };
 
 std::size_t CaptureReader::Impl::buffer_bytes() const {
@@ -148,28 +160,41 @@ Status CaptureReader::Impl::open_input(Input& input, std::size_t buffer_bytes) {
     return pass_on(file);
   }
   input.file = std::move(*file);
+  input.records.resize(kRecordsAhead);
   ++open_files;
   return {};
 }
 
-// Reads the input's next packet into its record; on the end or damage, closes it.
-bool CaptureReader::Impl::advance(Input& input) {
-  const Result<bool> more = input.file->next(input.record);
-  if (more && *more) {
+void CaptureReader::Impl::close(Input& input) {
+  if (input.file) {
+    input.file.reset();
+    input.records = {};
+    input.at = input.count = 0;
+    --open_files;
+  }
+}
+
+// Reads the input's next packets into its records, which are none; on the end or damage, closes it.
+// `keep` as in CaptureReader::next(): then it stays open in any case.
+bool CaptureReader::Impl::refill(Input& input, bool keep) {
+  const Result<std::size_t> count = input.file->next(input.records, keep);
+  input.at = 0;
+  input.count = count.value_or(0);
+  if (input.count > 0) {
     return true;
   }
-  if (!more) {
-    errors.push_back(more.error());
+  if (keep) {
+    return false;
+  }
+  if (!count) {
+    errors.push_back(count.error());
   }
   finish(input);
   return false;
 }
 
 void CaptureReader::Impl::finish(Input& input) {
-  if (input.file) {
-    input.file.reset();
-    --open_files;
-  }
+  close(input);
   if (input.size > input.bytes_read) {
     bytes_done.add(input.size - input.bytes_read);
     input.bytes_read = input.size;
@@ -185,18 +210,17 @@ Status CaptureReader::Impl::probe(std::size_t index) {
     return s;
   }
   input.size = input.file->size();
-  if (!advance(input)) {
+  if (!refill(input, false)) {
     return {};  // no packets, or damaged in the first: errors has it
   }
-  due.push({input.record.time, index});
+  due.push({input.records[0].time, index});
   if (!only && input.file->reopenable()) {
-    input.file.reset();
-    --open_files;
+    close(input);
   }
   return {};
 }
 
-// Opens an input whose first packet is due; true when its record is there.
+// Opens an input whose first packet is due; true when it has a record.
 bool CaptureReader::Impl::resume(Input& input) {
   if (input.file) {
     return true;
@@ -206,20 +230,65 @@ bool CaptureReader::Impl::resume(Input& input) {
     finish(input);
     return false;
   }
-  return advance(input);
+  return refill(input, false);
 }
 
-const CaptureRecord* CaptureReader::Impl::deliver(Input& input) {
-  const std::uint64_t bytes = input.record.bytes.size() + kRecordOverhead;
-  if (input.size != 0) {
-    const std::uint64_t counted = std::min(bytes, input.size - input.bytes_read);
-    input.bytes_read += counted;
-    bytes_done.add(counted);
-  } else {
-    bytes_done.add(bytes);
+void CaptureReader::Impl::count(Input& input, std::span<const CaptureRecord> records) {
+  std::uint64_t bytes = 0;
+  for (const CaptureRecord& record : records) {
+    bytes += record.bytes.size() + kRecordOverhead;
   }
-  packets.add();
-  return &input.record;
+  if (input.size != 0) {
+    bytes = std::min(bytes, input.size - input.bytes_read);
+    input.bytes_read += bytes;
+  }
+  bytes_done.add(bytes);
+  packets.add(records.size());
+}
+
+// Hands out what the input has before the other inputs' next.
+std::size_t CaptureReader::Impl::take_due(Input& input, std::span<CaptureRecord> out) {
+  const auto index = static_cast<std::size_t>(&input - inputs.data());
+  std::size_t n = 0;
+  while (n < out.size() && !input.empty() &&
+         (due.empty() || !(Due{input.records[input.at].time, index} > due.top()))) {
+    out[n++] = input.records[input.at++];
+  }
+  return n;
+}
+
+std::size_t CaptureReader::Impl::read(std::span<CaptureRecord> out, bool keep) {
+  std::size_t n = 0;
+  while (n < out.size()) {
+    if (current == nullptr) {
+      if (due.empty()) {
+        break;
+      }
+      Input& input = inputs[due.top().input];
+      due.pop();
+      current = resume(input) ? &input : nullptr;
+      continue;
+    }
+    Input& input = *current;
+    if (!input.empty()) {
+      const std::size_t taken = take_due(input, out.subspan(n));
+      if (taken == 0) {
+        due.push({input.records[input.at].time, static_cast<std::size_t>(&input - inputs.data())});
+        current = nullptr;
+      }
+      count(input, out.subspan(n, taken));
+      n += taken;
+      continue;
+    }
+    const bool held = keep || n > 0;
+    if (!refill(input, held)) {
+      if (held) {
+        break;
+      }
+      current = nullptr;
+    }
+  }
+  return n;
 }
 
 Result<std::unique_ptr<CaptureReader>> CaptureReader::open(const std::vector<std::string>& paths) {
@@ -253,27 +322,11 @@ CaptureReader::CaptureReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 CaptureReader::~CaptureReader() = default;
 
 const CaptureRecord* CaptureReader::next() {
-  Impl& r = *impl_;
-  if (r.current != nullptr) {
-    Input& input = *std::exchange(r.current, nullptr);
-    if (r.advance(input)) {
-      const Due again{input.record.time, static_cast<std::size_t>(&input - r.inputs.data())};
-      if (r.due.empty() || !(again > r.due.top())) {
-        r.current = &input;
-        return r.deliver(input);
-      }
-      r.due.push(again);
-    }
-  }
-  while (!r.due.empty()) {
-    Input& input = r.inputs[r.due.top().input];
-    r.due.pop();
-    if (r.resume(input)) {
-      r.current = &input;
-      return r.deliver(input);
-    }
-  }
-  return nullptr;
+  return impl_->read({&impl_->single, 1}, false) == 1 ? &impl_->single : nullptr;
+}
+
+std::size_t CaptureReader::next(std::span<CaptureRecord> out, bool keep) {
+  return impl_->read(out, keep);
 }
 
 bool CaptureReader::is_stream() const {

@@ -14,6 +14,7 @@
 #include "packet_pool.h"
 #include "port/packet_meta.h"
 #include "port_setup.h"
+#include "rss.h"
 
 namespace imds::port {
 namespace {
@@ -49,6 +50,12 @@ Status check_names(const EthdevOptions& options) {
         !inserted && !device.interface.empty()) {
       return config_failure(
           port, "interface '" + device.interface + "' is already port '" + it->second + "'");
+    }
+    if (port.distribute == Distribute::on && port.mode == PortMode::inline_pair) {
+      return config_failure(
+          port,
+          "an inline port cannot be distributed: a receive core gives its packets "
+          "to several workers, which would forward them out of order");
     }
     if (port.mtu != 0 && device.kind != DriverKind::ordinary) {
       return config_failure(port, "the MTU of a kernel interface is set outside: 'ip link set " +
@@ -88,6 +95,16 @@ bool waits_for_queue_count(const Port& port) {
   return port.device.bus == Bus::vdev && port.device.kind != DriverKind::ordinary;
 }
 
+// Before the device exists; true where only the device itself could tell.
+bool may_be_distributed(const PortOptions& port, std::uint16_t workers) {
+  if (port.distribute == Distribute::off || port.mode != PortMode::tap || workers == 1) {
+    return false;
+  }
+  const DeviceRef device = parse_device(port.device);
+  return port.distribute == Distribute::on || device.kind == DriverKind::ordinary ||
+         queues_before_attach(device, workers) < workers;
+}
+
 bool has_several_numa_nodes() {
   std::error_code error;
   return std::filesystem::exists("/sys/devices/system/node/node1", error);
@@ -107,6 +124,8 @@ const char* to_text(RssState state) {
       return "by the kernel driver, symmetry not known";
     case RssState::none:
       return "none";
+    case RssState::software:
+      return "symmetric, by a receive core";
   }
   return "none";
 }
@@ -115,7 +134,9 @@ struct EthdevSet::Impl {
   EthdevOptions options;
   std::vector<Port> ports;
   std::vector<MempoolPtr> pools;
-  std::vector<std::unique_ptr<EthdevSource>> sources;  // [port * queues + queue]
+  std::vector<std::unique_ptr<EthdevSource>> sources;      // port by port
+  std::vector<std::vector<Source*>> by_worker;             // [port][worker]
+  std::vector<std::unique_ptr<Distributor>> distributors;  // [port]; may be null
   Steering steering;
   std::uint16_t queues = 1;
   std::atomic<bool> running{false};
@@ -124,13 +145,16 @@ struct EthdevSet::Impl {
   [[nodiscard]] Status attach_ports();
   [[nodiscard]] Status attach_one(Port& port, std::uint16_t queues_wanted);
   [[nodiscard]] Status set_up();
+  void decide_queues();
   void explain_queues();
-  void make_sources();
+  [[nodiscard]] Status make_sources();
+  void steer();
   void stop();
 };
 
 EthdevSet::Impl::~Impl() {
   stop();
+  distributors.clear();
   sources.clear();
   for (const Port& port : ports) {
     if (port.id != kNoDevice) {
@@ -151,10 +175,32 @@ Status EthdevSet::Impl::attach_one(Port& port, std::uint16_t queues_wanted) {
   return inspect_device(port, options);
 }
 
+// What every port can fill that is not distributed; the others get a receive core. One queue is as
+// good for it as several, but those that the kernel or the operator filled must be read.
+void EthdevSet::Impl::decide_queues() {
+  queues = options.workers;
+  for (const Port& port : ports) {
+    if (port.is_inline() || port.options.distribute == Distribute::off) {
+      queues = std::min(queues, port.report.queues_supported);
+    }
+  }
+  for (Port& port : ports) {
+    PortReport& report = port.report;
+    const bool wanted =
+        port.options.distribute == Distribute::on ||
+        (port.options.distribute == Distribute::automatic && report.queues_supported < queues);
+    report.distributed = wanted && queues > 1 && !port.is_inline();
+    const bool one_will_do =
+        port.device.kind == DriverKind::ordinary ||
+        (port.device.kind == DriverKind::af_packet && waits_for_queue_count(port) &&
+         argument(port.device.arguments, "qpairs").empty());
+    report.queues = !report.distributed ? queues : one_will_do ? 1 : report.queues_supported;
+  }
+}
+
 // Devices on kernel interfaces spread packets over exactly the queues they are created with, so
 // they come last, when the number every port can fill is known.
 Status EthdevSet::Impl::attach_ports() {
-  queues = options.workers;
   for (Port& port : ports) {
     if (Status s = resolve_device(port.options, port.device); !s) {
       return s;
@@ -164,17 +210,17 @@ Status EthdevSet::Impl::attach_ports() {
     } else if (Status s = attach_one(port, options.workers); !s) {
       return s;
     }
-    queues = std::min(queues, port.report.queues_supported);
   }
+  decide_queues();
   for (Port& port : ports) {
     if (!waits_for_queue_count(port)) {
       continue;
     }
     const std::uint16_t supported = port.report.queues_supported;
-    if (Status s = check_queue_coverage(port.options, port.device, queues); !s) {
+    if (Status s = check_queue_coverage(port.options, port.device, port.report.queues); !s) {
       return s;
     }
-    if (Status s = attach_one(port, queues); !s) {
+    if (Status s = attach_one(port, port.report.queues); !s) {
       return s;
     }
     port.report.queues_supported = supported;
@@ -184,7 +230,22 @@ Status EthdevSet::Impl::attach_ports() {
 
 void EthdevSet::Impl::explain_queues() {
   for (Port& port : ports) {
-    port.report.queues = queues;
+    if (port.report.distributed) {
+      const auto other = std::find_if(ports.begin(), ports.end(), [](const Port& candidate) {
+        return !candidate.report.distributed && waits_for_queue_count(candidate);
+      });
+      if (other != ports.end()) {
+        port.report.notes.push_back(
+            "port '" + other->options.name +
+            "' is spread by the kernel's hash and this one by a receive core: a connection whose "
+            "directions come on both meets in one worker only with 'distribute: on' for both");
+      }
+      continue;
+    }
+    if (port.report.rss == RssState::none && options.workers > 1) {
+      port.report.notes.push_back(
+          "the driver cannot spread packets by address, so one queue is used");
+    }
     if (port.report.rss == RssState::kernel_unknown && queues > 1) {
       port.report.notes.push_back(
           "the interface's own hash decides the worker; for both directions to meet, give it the "
@@ -192,10 +253,9 @@ void EthdevSet::Impl::explain_queues() {
           port.device.interface + " hkey 6d:5a:... equal " + std::to_string(queues) + "'");
     }
     if (queues < port.report.queues_supported) {
-      const auto limit =
-          std::min_element(ports.begin(), ports.end(), [](const Port& a, const Port& b) {
-            return a.report.queues_supported < b.report.queues_supported;
-          });
+      const auto limit = std::find_if(ports.begin(), ports.end(), [this](const Port& other) {
+        return !other.report.distributed && other.report.queues_supported == queues;
+      });
       port.report.notes.push_back("reduced to " + std::to_string(queues) +
                                   " queue(s), the number port '" + limit->options.name +
                                   "' can fill, so that both directions of a flow meet");
@@ -213,6 +273,10 @@ Status EthdevSet::Impl::set_up() {
     }
     if (Status s = configure_device(port, demand->second); !s) {
       return s;
+    }
+    if (port.report.distributed) {
+      demand->second.add_distribution(queues);
+      port.report.rss = RssState::software;
     }
   }
   for (auto& [socket, demand] : demands) {
@@ -233,10 +297,12 @@ Status EthdevSet::Impl::set_up() {
   return {};
 }
 
-void EthdevSet::Impl::make_sources() {
+Status EthdevSet::Impl::make_sources() {
+  distributors.resize(ports.size());
   for (std::size_t i = 0; i < ports.size(); ++i) {
     const Port& port = ports[i];
-    for (std::uint16_t queue = 0; queue < queues; ++queue) {
+    std::vector<Source*>& polled = by_worker.emplace_back();
+    for (std::uint16_t queue = 0; queue < port.report.queues; ++queue) {
       sources.push_back(std::make_unique<EthdevSource>(
           EthdevSource::Queue{
               .port_index = static_cast<std::uint16_t>(i),
@@ -245,6 +311,46 @@ void EthdevSet::Impl::make_sources() {
               .queue = queue,
               .truncated_at = port.truncated_at()},
           running));
+      polled.push_back(sources.back().get());
+    }
+    if (!port.report.distributed) {
+      continue;
+    }
+    auto distributor = Distributor::create(std::move(polled), queues);
+    if (!distributor) {
+      return pass_on(distributor);
+    }
+    polled.clear();
+    for (std::uint16_t worker = 0; worker < queues; ++worker) {
+      polled.push_back(&(*distributor)->source(worker));
+    }
+    distributors[i] = std::move(*distributor);
+  }
+  return {};
+}
+
+// Software chooses as the first device does that hashes with our key, so that both directions of a
+// flow meet even when they come on different ports.
+void EthdevSet::Impl::steer() {
+  std::vector<PortSteering>& all = steering.ports();
+  all.clear();
+  PortSteering software;
+  software.queues = queues;
+  software.exact = true;
+  software.rss_types = rss_types(options.rss);
+  for (auto port = ports.rbegin(); port != ports.rend(); ++port) {
+    const PortSteering device = steering_of(*port);
+    if (!port->report.distributed && device.exact) {
+      software = device;
+    }
+  }
+  for (const Port& port : ports) {
+    all.push_back(port.report.distributed ? software : steering_of(port));
+  }
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    if (distributors[i] != nullptr) {
+      ports[i].report.rss_fields = rss_type_names(software.rss_types);
+      distributors[i]->start(steering);
     }
   }
 }
@@ -284,7 +390,9 @@ Result<std::unique_ptr<EthdevSet>> EthdevSet::open(const EthdevOptions& options)
   if (Status s = impl->set_up(); !s) {
     return pass_on(s);
   }
-  impl->make_sources();
+  if (Status s = impl->make_sources(); !s) {
+    return pass_on(s);
+  }
   return std::unique_ptr<EthdevSet>(new EthdevSet(std::move(impl)));
 }
 
@@ -300,6 +408,7 @@ EalNeeds EthdevSet::eal_needs(const EthdevOptions& options) {
   PoolDemand together;
   together.add_workers(options);
   std::uint64_t apart = 0;
+  std::uint64_t rings = 0;
   for (const PortOptions& port : options.ports) {
     const DeviceRef device = parse_device(port.device);
     PoolDemand alone;
@@ -310,11 +419,17 @@ EalNeeds EthdevSet::eal_needs(const EthdevOptions& options) {
                        port.tx_descriptors != 0 ? port.tx_descriptors : kDefaultTxDescriptors,
                        data_bytes_for(device),
                        frame_length(port.mtu != 0 ? port.mtu : std::uint16_t{RTE_ETHER_MTU}));
+      if (may_be_distributed(port, options.workers)) {
+        demand->add_distribution(options.workers);
+      }
     }
+    rings += may_be_distributed(port, options.workers)
+                 ? Distributor::required_memory_bytes(options.workers)
+                 : 0;
     apart += pool_bytes(alone);
   }
   // Which node a device is on is not known yet; at worst each is on one of its own.
-  needs.memory_bytes = has_several_numa_nodes() ? apart : pool_bytes(together);
+  needs.memory_bytes = rings + (has_several_numa_nodes() ? apart : pool_bytes(together));
   return needs;
 }
 
@@ -322,14 +437,13 @@ EthdevSet::EthdevSet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 EthdevSet::~EthdevSet() = default;
 
 Status EthdevSet::start() {
-  impl_->steering.ports().clear();
   for (Port& port : impl_->ports) {
     if (Status s = start_device(port); !s) {
       impl_->stop();
       return s;
     }
-    impl_->steering.ports().push_back(steering_of(port));
   }
+  impl_->steer();
   impl_->running.store(true);
   return {};
 }
@@ -347,7 +461,11 @@ std::uint16_t EthdevSet::queues() const {
 }
 
 Source& EthdevSet::source(std::uint16_t port, std::uint16_t queue) {
-  return *impl_->sources.at(std::size_t{port} * impl_->queues + queue);
+  return *impl_->by_worker.at(port).at(queue);
+}
+
+Distributor* EthdevSet::distributor(std::uint16_t port) {
+  return impl_->distributors.at(port).get();
 }
 
 const Steering& EthdevSet::steering() const {

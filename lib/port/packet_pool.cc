@@ -8,10 +8,6 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
-#include <rte_memcpy.h>
-
-#include "base/cursor.h"
-#include "port/packet_meta.h"
 
 namespace imds::port {
 namespace {
@@ -53,34 +49,6 @@ std::string mebibytes(std::uint64_t bytes) {
   return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
 }
 
-rte_mbuf* copy_bytes(ByteSpan bytes, rte_mempool* pool) {
-  rte_mbuf* head = rte_pktmbuf_alloc(pool);
-  if (head == nullptr) {
-    return nullptr;
-  }
-  rte_mbuf* tail = head;
-  std::size_t done = 0;
-  for (;;) {
-    const std::size_t part = std::min<std::size_t>(bytes.size() - done, rte_pktmbuf_tailroom(tail));
-    rte_memcpy(rte_pktmbuf_mtod(tail, std::uint8_t*), bytes.data() + done, part);
-    tail->data_len = static_cast<std::uint16_t>(part);
-    done += part;
-    if (done == bytes.size()) {
-      break;
-    }
-    rte_mbuf* next = rte_pktmbuf_alloc(pool);
-    if (next == nullptr) {
-      rte_pktmbuf_free(head);
-      return nullptr;
-    }
-    tail->next = next;
-    tail = next;
-    ++head->nb_segs;
-  }
-  head->pkt_len = static_cast<std::uint32_t>(bytes.size());
-  return head;
-}
-
 }  // namespace
 
 std::uint32_t pool_size_for(std::uint64_t wanted) {
@@ -116,22 +84,6 @@ Result<MempoolPtr> make_pool(std::uint32_t mbufs, std::uint32_t data_bytes, Pool
                                             "; give DPDK more memory (hugepages, or EAL's -m)");
   }
   return pool;
-}
-
-rte_mbuf* record_to_mbuf(const CaptureRecord& record, rte_mempool* pool) {
-  rte_mbuf* packet = copy_bytes(record.bytes, pool);
-  if (packet == nullptr) {
-    return nullptr;
-  }
-  PacketMeta& m = meta(packet);
-  m.timestamp_ns = record.time.ns;
-  m.original_length = record.original_length;
-  m.link_type = record.link_type;
-  m.flags = 0;
-  if (record.original_length > record.bytes.size()) {
-    m.flags |= kTruncated;
-  }
-  return packet;
 }
 
 }  // namespace imds::port

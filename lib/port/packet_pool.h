@@ -1,4 +1,4 @@
-// Packet memory: sizing and making mempools, copying bytes into mbuf chains. Private to the room.
+// Packet memory: sizing and making mempools. Private to the room.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,6 @@
 #include <rte_mempool.h>
 
 #include "base/result.h"
-#include "port/capture.h"
 
 namespace imds::port {
 
@@ -42,10 +41,6 @@ enum class PoolUse : std::uint8_t {
 [[nodiscard]] constexpr std::uint32_t segments_for(std::size_t length, std::uint32_t data_bytes) {
   return length == 0 ? 1 : static_cast<std::uint32_t>((length + data_bytes - 1) / data_bytes);
 }
-
-// A capture record as a new mbuf chain of `pool` with its PacketMeta; nullptr when the pool has
-// too few mbufs left.
-[[nodiscard]] rte_mbuf* record_to_mbuf(const CaptureRecord& record, rte_mempool* pool);
 
 // DPDK's bulk calls take a mutable array they do not change.
 inline void free_packets(std::span<rte_mbuf* const> packets) {

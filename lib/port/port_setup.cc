@@ -209,6 +209,11 @@ void PoolDemand::add_workers(const EthdevOptions& options) {
   packets_ += std::uint64_t{options.workers} * (2u * options.burst + options.extra_packets);
 }
 
+void PoolDemand::add_distribution(std::uint16_t workers) {
+  mbufs_ += kCachedMbufs;
+  packets_ += std::uint64_t{workers} * Distributor::kSlots + Distributor::kBurst;
+}
+
 void PoolDemand::add_port(DriverKind kind, std::uint16_t queues, std::uint16_t rx_descriptors,
                           std::uint16_t tx_descriptors, std::uint32_t data_bytes,
                           std::uint32_t longest_frame) {
@@ -253,9 +258,6 @@ Status inspect_device(Port& port, const EthdevOptions& options) {
   }
   report.socket = std::max(rte_eth_dev_socket_id(port.id), 0);
   decide_rss(port, options);
-  if (report.rss == RssState::none && options.workers > 1) {
-    report.notes.push_back("the driver cannot spread packets by address, so one queue is used");
-  }
   if (hashes_ports_always(port.info) && options.rss == RssFields::ip_pair && options.workers > 1) {
     report.notes.push_back(
         "this driver spreads TCP and UDP by ports as well: fragments and the successive "

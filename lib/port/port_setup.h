@@ -40,6 +40,8 @@ struct Port {
 class PoolDemand {
  public:
   void add_workers(const EthdevOptions& options);
+  // A receive core and its full rings.
+  void add_distribution(std::uint16_t workers);
   // `longest_frame` as in PortReport: frames longer than `data_bytes` come in several mbufs.
   void add_port(DriverKind kind, std::uint16_t queues, std::uint16_t rx_descriptors,
                 std::uint16_t tx_descriptors, std::uint32_t data_bytes,

@@ -8,151 +8,190 @@
 
 #include "packet_pool.h"
 #include "port/packet_meta.h"
+#include "replay_packets.h"
 
 namespace imds::port {
 namespace {
 
-// The packets lie in memory far larger than the caches, and a NIC would have touched them already.
-constexpr std::size_t kPrefetchAhead = 16;
+// Nothing to give back: the packets stay.
+void keep_packets(void*, void*) {}
 
-void prefetch_header(const rte_mbuf* packet) {
-  rte_prefetch0(packet);
-  rte_prefetch0(&packet->next);  // the second cache line: chain and metadata
+// What a change of an address adds to the sums over it: one's complement of the old words plus the
+// new ones, in 16 bits.
+std::uint32_t sum_of_change(std::uint32_t from, std::uint32_t to) {
+  const std::uint64_t sum = std::uint64_t{static_cast<std::uint32_t>(~from)} + to;
+  const std::uint64_t folded = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+  return static_cast<std::uint32_t>((folded & 0xffff) + (folded >> 16));
 }
 
-struct CaptureSize {
-  std::uint64_t packets = 0;
-  std::uint64_t mbufs = 0;
-};
-
-Status first_error(const CaptureReader& reader) {
-  if (!reader.errors().empty()) {
-    return tl::unexpected<Error>(reader.errors().front());
+// Incremental update (RFC 1624, equation 3). A stored checksum of 0 stands for none (RFC 768), and
+// one that comes out as 0 is stored as its equal.
+void update_checksum(std::uint8_t* at, std::uint32_t change) {
+  const std::uint16_t old = load_be16(at);
+  if (old == 0) {
+    return;
   }
-  return {};
-}
-
-Result<CaptureSize> measure(const std::vector<std::string>& paths) {
-  auto reader = CaptureReader::open(paths);
-  if (!reader) {
-    return pass_on(reader);
-  }
-  CaptureSize size;
-  while (const CaptureRecord* record = (*reader)->next()) {
-    ++size.packets;
-    size.mbufs += segments_for(record->bytes.size(), kDefaultDataBytes);
-  }
-  if (Status s = first_error(**reader); !s) {
-    return pass_on(s);
-  }
-  if (size.packets == 0) {
-    return fail(ErrorKind::runtime, "the captures to replay hold no packets");
-  }
-  return size;
-}
-
-// One reference for the source itself: what the worker frees is not given back to the pool.
-void keep_reference(rte_mbuf* packet) {
-  for (; packet != nullptr; packet = packet->next) {
-    rte_mbuf_refcnt_set(packet, static_cast<std::uint16_t>(rte_mbuf_refcnt_read(packet) + 1));
-  }
-}
-
-void drop_reference(rte_mbuf* packet) {
-  for (; packet != nullptr; packet = packet->next) {
-    rte_mbuf_refcnt_set(packet, static_cast<std::uint16_t>(rte_mbuf_refcnt_read(packet) - 1));
-  }
+  std::uint32_t sum = static_cast<std::uint16_t>(~old) + change;
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  const auto checksum = static_cast<std::uint16_t>(~sum);
+  store_be16(at, checksum == 0 ? std::uint16_t{0xffff} : checksum);
 }
 
 }  // namespace
 
-Result<std::uint64_t> ReplaySource::required_memory_bytes(const std::vector<std::string>& paths) {
-  auto size = measure(paths);
-  if (!size) {
-    return pass_on(size);
-  }
-  return pool_memory_bytes(pool_size_for(size->mbufs), kDefaultDataBytes, PoolUse::software, false);
+ReplaySource::ReplaySource() : Source(0), memory_(std::make_unique<Packets>()) {}
+
+ReplaySource::~ReplaySource() {
+  free_packets(std::span(idle_).first(idle_count_));
+  rte_mempool_free(pool_);
 }
 
-Result<std::unique_ptr<ReplaySource>> ReplaySource::create(const std::vector<std::string>& paths,
-                                                           const Options& options) {
-  auto size = measure(paths);
-  if (!size) {
-    return pass_on(size);
+Status ReplaySource::prepare(const ReplayOptions& options) {
+  endless_ = options.loops == 0;
+  loops_left_ = packet_count_ == 0 ? 0 : options.loops;
+  if (options.rewrite) {
+    next_step_ = options.rewrite->step;
+    host_mask_ = host_mask(options.rewrite->clients);
   }
-  auto reader = CaptureReader::open(paths);
-  if (!reader) {
-    return pass_on(reader);
-  }
-  std::unique_ptr<ReplaySource> source(new ReplaySource);
-  auto pool =
-      make_pool(pool_size_for(size->mbufs), kDefaultDataBytes, PoolUse::software, SOCKET_ID_ANY);
+  auto pool = make_pool(options.mbufs, 0, PoolUse::software, SOCKET_ID_ANY);
   if (!pool) {
     return pass_on(pool);
   }
-  source->pool_ = pool->release();
-  source->packets_.reserve(size->packets);
-  while (const CaptureRecord* record = (*reader)->next()) {
-    rte_mbuf* packet = record_to_mbuf(*record, source->pool_);
-    if (packet == nullptr) {
-      return fail(ErrorKind::runtime, "the captures to replay changed while they were read");
-    }
-    source->packets_.push_back(packet);
-    source->bytes_ += record->bytes.size();
-  }
-  if (Status s = first_error(**reader); !s) {
-    return pass_on(s);
-  }
-  const std::int64_t first = meta(source->packets_.front()).timestamp_ns;
-  const std::int64_t last = meta(source->packets_.back()).timestamp_ns;
-  source->loop_ns_ = std::max<std::int64_t>(last - first, 0) + 1000;
-  source->endless_ = options.loops == 0;
-  source->loops_left_ = options.loops;
-  return source;
+  pool_ = pool->release();
+  idle_.resize(options.mbufs);
+  memory_->shared.free_cb = keep_packets;
+  rte_mbuf_ext_refcnt_set(&memory_->shared, 1);
+  data_ = memory_->bytes.data();
+  packets_ = reinterpret_cast<const Packet*>(memory_->list.data());
+  return {};
 }
 
-ReplaySource::~ReplaySource() {
-  free_packets(packets_);
-  rte_mempool_free(pool_);
+std::uint64_t ReplaySource::memory_bytes() const {
+  return memory_->bytes.size() + memory_->list.size();
 }
 
 bool ReplaySource::exhausted() const {
   return !endless_ && loops_left_ == 0;
 }
 
+// True if `wanted` mbufs are idle then.
+bool ReplaySource::refill(std::size_t wanted) {
+  while (idle_count_ < wanted) {
+    rte_mbuf* added = rte_pktmbuf_alloc(pool_);
+    if (added == nullptr) {
+      return false;
+    }
+    rte_mbuf_ext_refcnt_update(&memory_->shared, 1);
+    rte_pktmbuf_attach_extbuf(added, data_, RTE_BAD_IOVA, 0, &memory_->shared);
+    idle_[idle_count_++] = added;
+  }
+  return true;
+}
+
 std::uint16_t ReplaySource::receive(std::span<rte_mbuf*> burst) {
-  if (exhausted()) {
+  if (exhausted() || packet_count_ == 0) {
     return 0;
   }
-  const std::size_t count = std::min(burst.size(), packets_.size() - next_);
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (const std::size_t ahead = next_ + i + kPrefetchAhead; ahead < packets_.size()) {
-      prefetch_header(packets_[ahead]);
-    }
-    rte_mbuf* packet = packets_[next_ + i];
-    keep_reference(packet);
-    meta(packet).timestamp_ns += step_ns_;
-    bytes += packet->pkt_len;
-    burst[i] = packet;
+  std::size_t count = std::min(burst.size(), packet_count_ - next_);
+  if (const std::size_t wanted = count * most_segments_; idle_count_ < wanted && !refill(wanted))
+      [[unlikely]] {
+    count = idle_count_ / most_segments_;
   }
+  idle_count_ -= count;
+  std::copy_n(&idle_[idle_count_], count, burst.begin());
+  const std::span<rte_mbuf*> filled = burst.first(count);
+  const std::uint64_t bytes = step_ != 0 ? fill<true>(filled) : fill<false>(filled);
   next_ += count;
   stats_.received_packets.add(count);
   stats_.received_bytes.add(bytes);
   stats_.last_packet_ns.set(static_cast<std::uint64_t>(wall_clock_now().ns));
-  if (next_ == packets_.size()) {
-    next_ = 0;
-    step_ns_ = loop_ns_;
-    if (!endless_) {
-      --loops_left_;
-    }
+  if (next_ == packet_count_) {
+    begin_next_loop();
   }
   return static_cast<std::uint16_t>(count);
 }
 
+// From what it was in the loop before.
+void ReplaySource::rewrite(const Packet& packet, std::uint8_t* frame) const {
+  for (const std::uint16_t at : packet.addresses_at) {
+    if (at == 0) {
+      continue;
+    }
+    const std::uint32_t from = load_be32(frame + at);
+    const std::uint32_t to = (from & ~host_mask_) | ((from + step_) & host_mask_);
+    store_be32(frame + at, to);
+    const std::uint32_t change = sum_of_change(from, to);
+    update_checksum(frame + packet.ip_checksum_at, change);
+    if (packet.l4_checksum_at != 0) {
+      update_checksum(frame + packet.l4_checksum_at, change);
+    }
+  }
+}
+
+template <bool kRewrite>
+std::uint64_t ReplaySource::fill(std::span<rte_mbuf*> burst) {
+  const int meta_offset = packet_meta_offset;
+  std::uint8_t* const data = data_;
+  const std::int64_t shift = shift_ns_;
+  const Packet* packet = packets_ + next_;
+  std::uint64_t bytes = 0;
+  for (rte_mbuf* mbuf : burst) {
+    __builtin_prefetch(data + packet[kReplayPrefetch].place * kReplayAlign, kRewrite);
+    std::uint8_t* const frame = data + packet->place * kReplayAlign;
+    if constexpr (kRewrite) {
+      rewrite(*packet, frame);
+    }
+    mbuf->buf_addr = frame;
+    mbuf->pkt_len = packet->length;
+    const auto segment = static_cast<std::uint16_t>(std::min(packet->length, kLongestSegment));
+    mbuf->data_len = segment;
+    mbuf->buf_len = segment;
+    PacketMeta meta = packet->meta;
+    meta.timestamp_ns += shift;
+    *RTE_MBUF_DYNFIELD(mbuf, meta_offset, PacketMeta*) = meta;
+    if (packet->length > kLongestSegment) [[unlikely]] {
+      chain(mbuf, *packet);
+    }
+    bytes += packet->length;
+    ++packet;
+  }
+  return bytes;
+}
+
+// The rest of a packet too long for one mbuf: receive() has seen to it that there are enough.
+void ReplaySource::chain(rte_mbuf* head, const Packet& packet) {
+  std::uint8_t* const frame = data_ + packet.place * kReplayAlign;
+  rte_mbuf* tail = head;
+  for (std::uint32_t done = kLongestSegment; done < packet.length; done += tail->data_len) {
+    rte_mbuf* const next = idle_[--idle_count_];
+    const auto segment =
+        static_cast<std::uint16_t>(std::min(packet.length - done, kLongestSegment));
+    next->buf_addr = frame + done;
+    next->data_len = segment;
+    next->buf_len = segment;
+    tail->next = next;
+    tail = next;
+    ++head->nb_segs;
+  }
+}
+
+void ReplaySource::begin_next_loop() {
+  next_ = 0;
+  shift_ns_ += loop_ns_;
+  step_ = next_step_;
+  if (!endless_) {
+    --loops_left_;
+  }
+}
+
 void ReplaySource::release(std::span<rte_mbuf* const> burst) {
-  for (rte_mbuf* packet : burst) {
-    drop_reference(packet);
+  for (rte_mbuf* mbuf : burst) {
+    if (mbuf->nb_segs == 1 && rte_mbuf_refcnt_read(mbuf) == 1) [[likely]] {
+      idle_[idle_count_++] = mbuf;
+    } else {
+      rte_pktmbuf_free(mbuf);  // comes back by the pool
+    }
   }
   stats_.released_packets.add(burst.size());
 }

@@ -54,6 +54,10 @@ std::uint64_t rss_types(RssFields fields, const rte_eth_dev_info& device) {
   return (types & kIpPair) != 0 ? types : 0;
 }
 
+std::uint64_t rss_types(RssFields fields) {
+  return kIpPair | (fields == RssFields::five_tuple ? kPorts : 0);
+}
+
 std::string rss_type_names(std::uint64_t types) {
   std::string names;
   for (const TypeName& entry : kNames) {

@@ -22,6 +22,9 @@ inline constexpr std::uint16_t kSymmetricKeyWord = 0x6d5a;
 // RTE_ETH_RSS_ types to ask of a device: those wanted and supported. 0: it cannot spread IP.
 [[nodiscard]] std::uint64_t rss_types(RssFields fields, const rte_eth_dev_info& device);
 
+// The types wanted: what software hashes by.
+[[nodiscard]] std::uint64_t rss_types(RssFields fields);
+
 // True for devices that hash TCP and UDP only by types of their own, which include the ports.
 [[nodiscard]] bool hashes_ports_always(const rte_eth_dev_info& device);
 

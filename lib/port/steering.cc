@@ -25,11 +25,21 @@ bool hashes_ports(std::uint64_t types, const FlowTuple& tuple) {
   }
 }
 
+std::uint32_t hash_of_word(std::uint16_t word) {
+  // The key's 32 bits from each bit of a word on.
+  const std::uint32_t key = (std::uint32_t{kSymmetricKeyWord} << 16) | kSymmetricKeyWord;
+  std::uint32_t hash = 0;
+  for (int bit = 0; bit < 16; ++bit) {
+    if ((word & (0x8000u >> bit)) != 0) {
+      hash ^= std::rotl(key, bit);
+    }
+  }
+  return hash;
+}
+
 }  // namespace
 
-// The Toeplitz hash is linear in its input, and a key that repeats every 16 bits gives each 16-bit
-// word the same weight: the hash of all words is that of their exclusive or.
-std::uint32_t symmetric_hash(const FlowTuple& tuple, bool with_ports) {
+std::uint16_t symmetric_word(const FlowTuple& tuple, bool with_ports) {
   unsigned words = 0;
   for (std::size_t i = 0; i < tuple.source.size(); i += 2) {
     words ^= load_be16(&tuple.source.bytes[i]);
@@ -39,23 +49,29 @@ std::uint32_t symmetric_hash(const FlowTuple& tuple, bool with_ports) {
     words ^= tuple.source_port;
     words ^= tuple.destination_port;
   }
-  // The key's 32 bits from each bit of a word on.
-  const std::uint32_t key = (std::uint32_t{kSymmetricKeyWord} << 16) | kSymmetricKeyWord;
-  std::uint32_t hash = 0;
-  for (int bit = 0; bit < 16; ++bit) {
-    if ((words & (0x8000u >> bit)) != 0) {
-      hash ^= std::rotl(key, bit);
-    }
-  }
-  return hash;
+  return static_cast<std::uint16_t>(words);
+}
+
+std::uint32_t symmetric_hash(const FlowTuple& tuple, bool with_ports) {
+  return hash_of_word(symmetric_word(tuple, with_ports));
+}
+
+std::uint16_t Steering::word_of(std::uint16_t port, const FlowTuple& tuple) const {
+  const bool with_ports =
+      port < ports_.size() && ports_[port].exact && hashes_ports(ports_[port].rss_types, tuple);
+  return symmetric_word(tuple, with_ports);
 }
 
 std::uint16_t Steering::queue_of(std::uint16_t port, const FlowTuple& tuple) const {
+  return queue_of_word(port, word_of(port, tuple));
+}
+
+std::uint16_t Steering::queue_of_word(std::uint16_t port, std::uint16_t word) const {
   if (port >= ports_.size() || ports_[port].queues <= 1) {
     return 0;
   }
   const PortSteering& p = ports_[port];
-  const std::uint32_t hash = symmetric_hash(tuple, p.exact && hashes_ports(p.rss_types, tuple));
+  const std::uint32_t hash = hash_of_word(word);
   if (p.redirection.empty()) {
     return static_cast<std::uint16_t>(hash % p.queues);
   }

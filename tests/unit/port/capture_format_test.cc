@@ -250,6 +250,20 @@ TEST(CaptureFormat, DamageToPcapngEndsTheFileAfterWhatWasGood) {
   }
 }
 
+TEST(CaptureFormat, BlocksLargerThanWhatIsReadAtOnce) {
+  const TempFolder folder;
+  const Bytes large(3 << 20, 0x55);
+  Pcapng file;
+  file.interface(1).enhanced(0, 1, kA).block(0x0bad, large).enhanced(0, 2, kB);
+  file.block(6, Bytes(12, 0) + Bytes{1, 0, 0, 0, 1, 0, 0, 0} + large).enhanced(0, 4, kB);
+  const Read read = read_all(write_file(folder, "large.pcapng", file.bytes()));
+  EXPECT_THAT(read.errors, IsEmpty());
+  ASSERT_EQ(read.packets.size(), 4u);
+  EXPECT_EQ(read.packets[1].bytes, kB);
+  EXPECT_EQ(read.packets[2].bytes, Bytes{0x55});
+  EXPECT_EQ(read.packets[3].bytes, kB);
+}
+
 TEST(CaptureFormat, APcapngOfUnknownLinkTypesOnlyIsAnError) {
   const TempFolder folder;
   Pcapng file;

@@ -347,6 +347,41 @@ TEST(CaptureReader, ReadsStandardInputMergedWithFiles) {
   EXPECT_THAT(read.times, ElementsAre(0, 10'000, 20'000));
 }
 
+// Records handed out together stay as they are while more are asked for with `keep`.
+TEST(CaptureReader, HandsOutManyAtATimeInTheSameOrder) {
+  const TempFolder folder;
+  constexpr std::int64_t kPackets = 3'000;  // of a file of more than is read at once
+  for (int file = 0; file < 3; ++file) {
+    PcapWriter writer(folder.file("in" + std::to_string(file) + ".pcap"));
+    for (std::int64_t i = 0; i < kPackets; ++i) {
+      Bytes packet(500, static_cast<std::uint8_t>(file));
+      writer.write(Timestamp{kStart + (i * 3 + (file * i) % 3) * 1'000}, packet);
+    }
+  }
+  const Read one_by_one = read_all({folder.path()});
+  ASSERT_EQ(one_by_one.times.size(), 3u * kPackets);
+  auto reader = CaptureReader::open({folder.path()});
+  ASSERT_TRUE(reader);
+  std::vector<CaptureRecord> records(40);
+  std::vector<std::int64_t> times;
+  for (std::size_t kept = 0;;) {
+    const std::size_t count = (*reader)->next(std::span(records).subspan(kept, 20), kept > 0);
+    kept += count;
+    if (kept == records.size() || count == 0) {
+      for (const CaptureRecord& record : std::span(records).first(kept)) {
+        times.push_back(record.time.ns - kStart);
+        EXPECT_EQ(record.bytes.size(), 500u);
+        EXPECT_EQ(record.bytes.front(), record.bytes.back());
+      }
+      if (std::exchange(kept, 0) == 0) {
+        break;
+      }
+    }
+  }
+  EXPECT_EQ(times, one_by_one.times);
+  EXPECT_EQ((*reader)->progress().packets, 3u * kPackets);
+}
+
 TEST(CaptureReader, ProgressReachesTheTotal) {
   const TempFolder folder;
   write_capture(folder.file("a.pcap"), {0, 1'000});

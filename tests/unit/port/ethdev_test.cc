@@ -183,6 +183,94 @@ TEST_F(EthdevTest, AllPortsGetTheQueuesTheWeakestCanFill) {
   EXPECT_THAT(set->report(1).notes[0], HasSubstr("cannot spread"));
 }
 
+PortOptions distributed(PortOptions port, Distribute distribute = Distribute::automatic) {
+  port.distribute = distribute;
+  return port;
+}
+
+TEST_F(EthdevTest, APortThatCannotSpreadGetsAReceiveCore) {
+  auto set = start(with({tap("strong", "net_null0"), distributed(tap("weak", "net_ring0"))}, 4));
+  ASSERT_NE(set, nullptr);
+  EXPECT_EQ(set->queues(), 4);
+  EXPECT_EQ(set->report(0).queues, 4);
+  EXPECT_FALSE(set->report(0).distributed);
+  EXPECT_EQ(set->distributor(0), nullptr);
+  EXPECT_THAT(set->report(0).notes, IsEmpty());
+  EXPECT_EQ(set->report(1).queues, 1);
+  EXPECT_TRUE(set->report(1).distributed);
+  EXPECT_EQ(set->report(1).rss, RssState::software);
+  EXPECT_THAT(set->report(1).notes, IsEmpty());
+  ASSERT_NE(set->distributor(1), nullptr);
+  EXPECT_EQ(set->distributor(1)->workers(), 4);
+  EXPECT_EQ(&set->source(1, 3), &set->distributor(1)->source(3));
+  // It chooses as the port whose device hashes.
+  const PortSteering& device = set->steering().ports()[0];
+  const PortSteering& software = set->steering().ports()[1];
+  EXPECT_TRUE(software.exact);
+  EXPECT_EQ(software.rss_types, device.rss_types);
+  EXPECT_EQ(software.redirection, device.redirection);
+  EXPECT_EQ(software.queues, 4);
+}
+
+TEST_F(EthdevTest, AReceiveCoreIsMadeOnlyWhereItIsWanted) {
+  auto needless = start(with({distributed(tap("t", "net_null0"))}, 4));
+  ASSERT_NE(needless, nullptr);
+  EXPECT_EQ(needless->distributor(0), nullptr);
+  needless.reset();
+  auto alone = start(with({distributed(tap("t", "net_ring0"), Distribute::on)}, 1));
+  ASSERT_NE(alone, nullptr);
+  EXPECT_EQ(alone->distributor(0), nullptr);
+  alone.reset();
+  auto forced = start(with({distributed(tap("t", "net_null0"), Distribute::on)}, 4));
+  ASSERT_NE(forced, nullptr);
+  ASSERT_NE(forced->distributor(0), nullptr);
+  EXPECT_EQ(forced->report(0).queues, 1);
+  forced.reset();
+  // Another port without receive core sets the number.
+  auto limited = start(with({tap("weak", "net_ring0"), distributed(tap("t", "net_ring1"))}, 4));
+  ASSERT_NE(limited, nullptr);
+  EXPECT_EQ(limited->queues(), 1);
+  EXPECT_EQ(limited->distributor(1), nullptr);
+}
+
+TEST_F(EthdevTest, InlinePortsAreNotDistributed) {
+  EthdevOptions options =
+      with({inline_port("a", "net_ring0", "b"), inline_port("b", "net_ring1", "a")}, 2);
+  options.ports[0].distribute = Distribute::automatic;
+  {
+    auto set = start(options);
+    ASSERT_NE(set, nullptr);
+    EXPECT_EQ(set->queues(), 1);
+    EXPECT_EQ(set->distributor(0), nullptr);
+  }
+  options.ports[0].distribute = Distribute::on;
+  EXPECT_THAT(config_error(options), HasSubstr("port 'a': an inline port cannot be distributed"));
+}
+
+// Packets of a real device through the rings, with memory for all rings full.
+TEST_F(EthdevTest, DistributedPacketsArriveAndAreGivenBack) {
+  const EthdevOptions options =
+      with({distributed(tap("t", "net_null0,size=60"), Distribute::on)}, 2);
+  auto set = start(options);
+  ASSERT_NE(set, nullptr);
+  EXPECT_GE(set->report(0).mbufs, 2 * Distributor::kSlots);
+  EXPECT_LE(set->report(0).mempool_bytes, EthdevSet::eal_needs(options).memory_bytes);
+  Distributor& distributor = *set->distributor(0);
+  // What is not IP goes to one worker.
+  for (unsigned i = 0; i < Distributor::kSlots / Distributor::kBurst + 1; ++i) {
+    EXPECT_EQ(distributor.poll(), Distributor::kBurst);
+  }
+  EXPECT_EQ(distributor.waiting(), Distributor::kSlots);
+  EXPECT_EQ(distributor.ring_full(), Distributor::kBurst);
+  std::array<rte_mbuf*, 64> burst{};
+  Source& source = set->source(0, 0);
+  ASSERT_EQ(source.receive(burst), 64);
+  EXPECT_EQ(meta(burst[0]).original_length, 60u);
+  source.release(burst);
+  EXPECT_EQ(source.stats().received_bytes.get(), 64u * 60u);
+  EXPECT_EQ(set->stats(0).no_mbuf, 0u);
+}
+
 TEST_F(EthdevTest, StopIsFinalAndRepeatable) {
   auto set = start(with({tap("t", "net_null0")}));
   ASSERT_NE(set, nullptr);

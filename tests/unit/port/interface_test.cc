@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <rte_mbuf.h>
 
+#include "packet_bytes.h"
 #include "port/ethdev.h"
 #include "port/packet_meta.h"
 #include "support/eal.h"
@@ -43,15 +44,6 @@ std::vector<Bytes> frames(std::uint32_t count) {
   std::vector<Bytes> out;
   for (std::uint32_t i = 0; i < count; ++i) {
     out.push_back(frame(i, 20 + i * 7 % 1440));
-  }
-  return out;
-}
-
-Bytes bytes_of(const rte_mbuf* packet) {
-  Bytes out;
-  for (; packet != nullptr; packet = packet->next) {
-    const auto* data = rte_pktmbuf_mtod(packet, const std::uint8_t*);
-    out.insert(out.end(), data, data + packet->data_len);
   }
   return out;
 }

@@ -15,9 +15,11 @@
 // and a file that holds no others ends with an error.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,7 +34,8 @@ namespace imds::port {
 
 inline constexpr std::size_t kMaxOpenCaptures = 256;
 
-// One packet of a capture; bytes are valid until the next call of CaptureReader::next().
+// One packet of a capture. Its bytes lie in the reader's buffer: until when, CaptureReader::next()
+// says.
 struct CaptureRecord {
   ByteSpan bytes;
   Timestamp time;
@@ -66,7 +69,13 @@ class CaptureReader {
 
   // The next packet in time order; nullptr at the end. A file that turns out damaged ends there:
   // what it held before is delivered, the Error is kept, the other files go on.
+  // The record is valid until the next call.
   [[nodiscard]] const CaptureRecord* next();
+
+  // Many packets at once: as many of the next as `out` has room for and as have been read already.
+  // `keep` false: every record handed out before becomes invalid; 0 is the end. `keep` true: they
+  // stay valid, so nothing is read, and 0 means that the rest must be asked for without.
+  [[nodiscard]] std::size_t next(std::span<CaptureRecord> out, bool keep);
 
   // Some input is a pipe, whose next packet may be long in coming.
   [[nodiscard]] bool is_stream() const;
@@ -82,9 +91,11 @@ class CaptureReader {
   std::unique_ptr<Impl> impl_;
 };
 
-// The reader's packets copied into mbufs. Packets longer than an mbuf are chained. Not paced: as
-// fast as the worker asks; from a pipe one by one, so that none waits for others. If the pool is
-// empty (the caller still holds mbufs) receive() returns fewer, and loses nothing.
+// The reader's packets as mbufs that point into its buffers: nothing is copied. A buffer is filled
+// again only when every packet handed out was given back, so receive() hands out fewer, or nothing,
+// to a caller who still holds packets, and loses none. They are given back by release() or drop(),
+// not freed. Not paced: as fast as the worker asks; from a pipe what has arrived, so that no packet
+// waits for the next. A packet longer than 65535 bytes is chained.
 class CaptureSource final : public Source {
  public:
   // EAL must be running and register_packet_meta() done. Fails (environment) without memory.
@@ -97,6 +108,7 @@ class CaptureSource final : public Source {
   [[nodiscard]] std::uint16_t receive(std::span<rte_mbuf*> burst) override;
   void release(std::span<rte_mbuf* const> burst) override;
   void drop(std::span<rte_mbuf* const> burst) override { release(burst); }
+  // From the first receive() on that found no more.
   [[nodiscard]] bool exhausted() const override { return exhausted_; }
 
   [[nodiscard]] bool is_stream() const { return stream_; }
@@ -106,12 +118,21 @@ class CaptureSource final : public Source {
   [[nodiscard]] CaptureProgress progress() const { return reader_->progress(); }
 
  private:
-  CaptureSource(std::unique_ptr<CaptureReader> reader, rte_mempool* pool);
+  static constexpr std::size_t kBurst = 64;
+
+  CaptureSource(std::unique_ptr<CaptureReader> reader, rte_mempool* pool,
+                std::vector<rte_mbuf*> packets);
+
+  [[nodiscard]] std::size_t receive_some(std::span<rte_mbuf*> burst);
+  [[nodiscard]] rte_mbuf* packet_of(const CaptureRecord& record);
+  void chain(rte_mbuf* packet, ByteSpan bytes);
 
   std::unique_ptr<CaptureReader> reader_;
   rte_mempool* pool_;
   bool stream_;
-  const CaptureRecord* pending_ = nullptr;  // read but not yet copied: the pool was empty
+  std::array<CaptureRecord, kBurst> records_;
+  std::vector<rte_mbuf*> free_;
+  std::size_t held_ = 0;  // packets handed out and not given back
   bool exhausted_ = false;
 };
 

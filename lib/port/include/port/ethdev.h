@@ -2,9 +2,11 @@
 // net_memif, net_null, ...), attached after EAL start, so that a bad device is an Error that says
 // what to do and never ends EAL itself.
 //
-// Worker w owns queue w of every port. Both directions of a flow meet in one worker because all
-// ports use the same symmetric RSS key and the same number of queues: the smallest number any
-// port can fill (EthdevSet::queues(); the report says which port set it).
+// Worker w owns queue w of every port, or, where a port's packets are spread by software, the ring
+// a receive core fills for it (Distributor). Both directions of a flow meet in one worker because
+// all ports use the same symmetric RSS key and the same number of queues: the smallest number any
+// port can fill (EthdevSet::queues(); the report says which port set it). A port with a receive
+// core can fill any number, and chooses as the first port does whose device hashes with that key.
 //
 // Threads: open, start, stop, link and stats belong to one control thread; each Source belongs to
 // its worker. Stop only after every worker has released its packets and stopped polling.
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "port/distributor.h"
 #include "port/source.h"
 #include "port/steering.h"
 
@@ -33,6 +36,13 @@ enum class RssFields : std::uint8_t {
   five_tuple,  // addresses, protocol and ports: finer spread
 };
 
+// Whether a receive core spreads the port's packets over the workers. Taps only.
+enum class Distribute : std::uint8_t {
+  off,        // the port fills the queues it has
+  automatic,  // when it has fewer than the other ports can fill
+  on,         // whenever there are several workers
+};
+
 struct PortOptions {
   std::string name;  // label in reports, metrics and alerts
   // A PCI address ("0000:3b:00.0", optionally followed by ",devargs"), a virtual device
@@ -44,6 +54,7 @@ struct PortOptions {
   std::uint16_t tx_descriptors = 0;  // per queue; 0: derived
   bool promiscuous = true;
   std::uint16_t mtu = 0;  // 0: leave the device's
+  Distribute distribute = Distribute::off;
 };
 
 struct EthdevOptions {
@@ -61,6 +72,7 @@ enum class RssState : std::uint8_t {
   kernel_symmetric,  // the kernel spreads both directions alike (AF_PACKET fanout)
   kernel_unknown,    // the kernel driver's own hash decides (AF_XDP): see the note
   none,              // no hash: the set was reduced to one queue
+  software,          // a receive core hashes as symmetric devices do
 };
 [[nodiscard]] const char* to_text(RssState state);
 
@@ -81,7 +93,8 @@ struct PortReport {
   int socket = 0;  // NUMA node of the packet memory
   std::uint16_t queues_wanted = 1;
   std::uint16_t queues_supported = 1;  // what this port alone could have
-  std::uint16_t queues = 1;            // what every port got
+  std::uint16_t queues = 1;            // what it got: EthdevSet::queues(), unless distributed
+  bool distributed = false;            // a receive core spreads its packets over the workers
   RssState rss = RssState::single_queue;
   std::string rss_fields;  // "ipv4 ipv6 ipv4-frag ..." as accepted by the device; empty without
   std::uint16_t rx_descriptors = 0;
@@ -139,8 +152,12 @@ class EthdevSet {
   [[nodiscard]] std::uint16_t port_count() const;
   // Effective queues of every port: workers 0..queues()-1 have packets, any others have none.
   [[nodiscard]] std::uint16_t queues() const;
-  // Queue `queue` of port `port`; owned by the set, valid until it is destroyed.
+  // What worker `queue` polls of port `port`: its queue, or its ring. Owned by the set, valid until
+  // it is destroyed.
   [[nodiscard]] Source& source(std::uint16_t port, std::uint16_t queue);
+  // The port's receive core, for a thread of its own to run between start() and stop(); nullptr:
+  // it has none.
+  [[nodiscard]] Distributor* distributor(std::uint16_t port);
 
   // Which queue each port's device chooses for a packet; complete after start().
   [[nodiscard]] const Steering& steering() const;
