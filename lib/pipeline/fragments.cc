@@ -13,8 +13,8 @@ detect::PacketContext Worker::context_of(const packet::PacketView& view,
                                          std::uint16_t ingress_port) const {
   detect::PacketContext context;
   context.view = &view;
-  context.source = &classifier_.lookup(view.source);
-  context.destination = &classifier_.lookup(view.destination);
+  context.source = &classifier_->lookup(view.source);
+  context.destination = &classifier_->lookup(view.destination);
   context.ingress_port = ingress_port;
   return context;
 }
@@ -62,6 +62,7 @@ void Worker::datagram(ByteSpan bytes, const detect::PacketContext& fragment_cont
     return;
   }
   if (!needs_flow(view, context)) {
+    note_evidence(context);
     if (detect::Inspector::may_be_request(view) && inspector_->datagram(context)) {
       counters_.datagrams.add();
     }
@@ -117,16 +118,16 @@ bool Worker::give_datagram(ByteSpan bytes, const packet::PacketView& made_of,
 }
 
 // True: its owner has a reference, and will count it.
-bool Worker::give_packet(std::uint16_t i, std::uint16_t ingress_port) {
+bool Worker::give_packet(std::uint16_t i) {
   const packet::PacketView& view = views_[i];
   if (!view.is_ip()) {
     return false;
   }
-  const unsigned owner = handover_->owner_of(view, ingress_port, index_);
+  const unsigned owner = handover_->owner_of(view, ingress_port_, index_);
   if (owner == index_) {
     return false;
   }
-  port::meta(burst_[i]).ingress_port = static_cast<std::uint8_t>(ingress_port);
+  port::meta(burst_[i]).ingress_port = static_cast<std::uint8_t>(ingress_port_);
   if (!handover_->give(owner, burst_[i])) {
     counters_.handover_refused.add();
     return false;
@@ -161,14 +162,18 @@ void Worker::pass_taken(std::uint16_t count) {
   if (count == 0) {
     return;
   }
-  (void)decode_pass(count);
   counters_.taken_over.add(count);
   for (std::uint16_t i = 0; i < count; ++i) {
-    classify_one(i, port::meta(burst_[i]).ingress_port);
-    given_[i] = false;
+    ingress_port_ = port::meta(burst_[i]).ingress_port;
+    decode_whole(i);
+    classify_one(i);
+    vlans_.note(views_[i].vlan);
+    ways_[i] = Way::whole;
+    todo_[i] = whole_[i] = static_cast<std::uint8_t>(i);
   }
-  flow_pass(count);
-  inspect_pass(count);
+  todo_count_ = whole_count_ = count;
+  flow_pass();
+  inspect_pass();
   rte_pktmbuf_free_bulk(burst_.data(), count);
 }
 

@@ -8,8 +8,6 @@
 #include <rte_prefetch.h>
 
 #include "http/probe.h"
-#include "packet/checksum.h"
-#include "packet/decode.h"
 #include "port/packet_meta.h"
 
 namespace imds::pipeline {
@@ -18,59 +16,61 @@ namespace {
 
 using packet::IpProtocol;
 
-constexpr std::uint16_t kPrefetchAhead = 4;
-constexpr std::size_t kHeadPrefetchBytes = 1024;
-// Flow entries looked at for ageing after each burst, and per look at the clock while idle.
-constexpr std::uint32_t kAgeingBudget = 32;
+constexpr std::size_t kPrefetchedBytes = 1536;
+// Flows whose age is looked at per look at the clock while nothing arrives.
 constexpr std::uint32_t kIdleAgeingBudget = 4096;
-// Seconds between the last two tries of a SYN, with seven of them at doubling intervals, and some.
-constexpr std::uint16_t kLongestSynRetry = 70;
-// Streams given up waiting for after each burst.
-constexpr std::uint32_t kWaitingBudget = 64;
 
-bool has_no_payload(const packet::PacketView& view) {
-  return view.reason == DecodeReason::none && view.payload.empty() &&
-         (view.is(IpProtocol::tcp) || view.is(IpProtocol::udp));
-}
-
-// What begins like a request will be read to its end; of other payload little more is read than the
-// first bytes, which came with the headers.
-void prefetch_head(ByteSpan payload) {
-  if (http::may_start_http(http::first8(payload))) {
-    const std::size_t size = std::min(payload.size(), kHeadPrefetchBytes);
-    for (std::size_t at = 0; at < size; at += kCacheLine) {
-      rte_prefetch0(payload.data() + at);
+// Charges the time since it was last asked to one pass; without a place for it, does nothing.
+class PassClock {
+ public:
+  explicit PassClock(PassCycles* out) : out_(out), last_(out != nullptr ? rte_rdtsc() : 0) {}
+  void charge(std::uint64_t PassCycles::*pass) {
+    if (out_ != nullptr) [[unlikely]] {
+      const std::uint64_t now = rte_rdtsc();
+      out_->*pass += now - last_;
+      last_ = now;
     }
   }
+
+ private:
+  PassCycles* out_;
+  std::uint64_t last_;
+};
+
+bool may_start_tls(ByteSpan payload) {
+  constexpr std::uint8_t kHandshake = 22;
+  constexpr std::uint8_t kMajorVersion = 3;
+  return payload.size() > 1 && payload[0] == kHandshake && payload[1] == kMajorVersion;
 }
 
-Disposition disposition_without_flow(const packet::PacketView& view) {
-  if (view.is_fragment) {
-    return Disposition::fragment;
+// What begins like a request or a TLS handshake will be read to its end; of other payload little
+// more is read than the first bytes, which came with the headers. True if it does.
+bool prefetch_head(ByteSpan payload) {
+  if (payload.empty() || !(http::may_start_http(http::first8(payload)) || may_start_tls(payload))) {
+    return false;
   }
-  if (view.reason != DecodeReason::none && describe(view.reason).malformed) {
-    return Disposition::malformed;
+  // Line by line from the first one's beginning, or the last one would be left out.
+  const std::size_t before = reinterpret_cast<std::uintptr_t>(payload.data()) % kCacheLine;
+  const std::uint8_t* const line = payload.data() - before;
+  const std::size_t size = before + std::min(payload.size(), kPrefetchedBytes);
+  for (std::size_t at = 0; at < size; at += kCacheLine) {
+    rte_prefetch0(line + at);
   }
-  if (!view.is_ip()) {
-    return Disposition::not_ip;
-  }
-  return has_no_payload(view) ? Disposition::no_payload : Disposition::not_inspected;
+  return true;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Worker>> Worker::create(const Options& options,
-                                               std::shared_ptr<const rules::RuleSet> rules,
-                                               const classify::Classifier& classifier,
-                                               const classify::SuppressionSet& suppressions,
+Result<std::unique_ptr<Worker>> Worker::create(const Options& options, PolicySwitch& policies,
                                                detect::FindingRing& findings) {
+  const Edition& first = policies.enter(options.index);
   auto inspector =
-      detect::Inspector::create(options.inspector, std::move(rules), suppressions, findings);
+      detect::Inspector::create(options.inspector, *first.seats[options.index], findings);
   if (!inspector) {
     return pass_on(inspector);
   }
   try {
-    return std::unique_ptr<Worker>(new Worker(options, std::move(*inspector), classifier));
+    return std::unique_ptr<Worker>(new Worker(options, std::move(*inspector), policies, first));
   } catch (const std::bad_alloc&) {
     return fail(ErrorKind::environment,
                 "not enough memory for a worker's tables: lower flow.capacity or "
@@ -79,18 +79,22 @@ Result<std::unique_ptr<Worker>> Worker::create(const Options& options,
 }
 
 Worker::Worker(const Options& options, std::unique_ptr<detect::Inspector> inspector,
-               const classify::Classifier& classifier)
+               PolicySwitch& policies, const Edition& first)
     : key_options_(options.key),
       timeouts_(options.timeouts),
       verify_checksums_(options.verify_checksums),
+      // Who wants checksums verified wants every packet decoded whole.
+      fast_lane_(options.fast_lane && !options.verify_checksums),
       decode_options_(options.decode),
       index_(options.index),
       handover_(options.handover),
       inspector_(std::move(inspector)),
-      classifier_(classifier),
+      policies_(policies),
+      generation_(first.generation),
+      classifier_(first.policy->classifier.get()),
       flows_(options.flows),
       defragmenter_(fragment_options(options)),
-      linear_(kBurst * kSlotBytes) {}
+      linear_(std::make_unique_for_overwrite<std::uint8_t[]>(kBurst * kSlotBytes)) {}
 
 flow::DefragmenterOptions Worker::fragment_options(const Options& options) {
   flow::DefragmenterOptions fragments = options.fragments;
@@ -105,112 +109,82 @@ flow::DefragmenterOptions Worker::fragment_options(const Options& options) {
 std::uint32_t Worker::poll(std::span<port::Source* const> sources) {
   std::uint32_t packets = 0;
   Timestamp newest;
+  PassClock clock(pass_cycles_);
+  enter_policy();
   for (port::Source* source : sources) {
     const std::uint16_t count = source->receive(burst_);
+    clock.charge(&PassCycles::receive);
     if (count == 0) {
       continue;
     }
     counters_.packets.add(count);
+    ingress_port_ = source->port_index();
     counters_.bytes.add(decode_pass(count));
-    classify_pass(count, source->port_index());
-    handover_pass(count, source->port_index());
-    flow_pass(count);
-    inspect_pass(count);
+    clock.charge(&PassCycles::decode);
+    classify_pass();
+    handover_pass();
+    clock.charge(&PassCycles::classify);
+    flow_pass();
+    sample_flow(count);
+    clock.charge(&PassCycles::flow);
+    inspect_pass();
+    clock.charge(&PassCycles::inspect);
     // Not the first one's: between two packets of a burst hours may have passed.
-    newest = std::max(newest, views_[count - 1].time);
+    newest = std::max(newest, Timestamp{port::meta(burst_[count - 1]).timestamp_ns});
     source->release(std::span<rte_mbuf* const>(burst_).first(count));
+    clock.charge(&PassCycles::act);
     packets += count;
   }
   if (handover_ != nullptr) {
     packets += take_over();
   }
-  if (packets > 0) {
-    age(clock_.now(), kAgeingBudget);
-  }
   if (newest > Timestamp{}) {
+    largest_flow_.tick(newest);
+    age(clock_.update(newest), ageing_due(newest));
     give_up_waiting(newest);
   }
+  clock.charge(&PassCycles::act);
   return packets;
 }
 
-// Returns the packets' bytes on the wire.
-std::uint64_t Worker::decode_pass(std::uint16_t count) {
-  std::uint64_t bytes = 0;
-  for (std::uint16_t i = 0; i < std::min(count, kPrefetchAhead); ++i) {
-    rte_prefetch0(rte_pktmbuf_mtod(burst_[i], const void*));
+// Everything that takes memory or time was done when the edition was prepared.
+void Worker::enter_policy() {
+  Edition& now = policies_.enter(index_);
+  if (now.generation == generation_) [[likely]] {
+    return;
   }
-  for (std::uint16_t i = 0; i < count; ++i) {
-    if (i + kPrefetchAhead < count) {
-      rte_prefetch0(rte_pktmbuf_mtod(burst_[i + kPrefetchAhead], const void*));
-    }
-    const rte_mbuf* mbuf = burst_[i];
-    const port::PacketMeta& meta = port::meta(mbuf);
-    packet::FrameInfo frame;
-    frame.link = static_cast<packet::LinkType>(meta.link_type);
-    frame.time = Timestamp{meta.timestamp_ns};
-    frame.original_length = meta.original_length;
-    if ((mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) {
-      frame.stripped_vlan = mbuf->vlan_tci & packet::kVlanIdMask;
-    }
-    if ((mbuf->ol_flags & RTE_MBUF_F_RX_QINQ_STRIPPED) != 0) [[unlikely]] {
-      frame.stripped_outer_vlan = mbuf->vlan_tci_outer & packet::kVlanIdMask;
-    }
-    packet::decode(contiguous(mbuf, i), frame, decode_options_, views_[i]);
-    if (mbuf->pkt_len > kLongestPacket && views_[i].anomaly == DecodeReason::none) [[unlikely]] {
-      views_[i].anomaly = DecodeReason::segments_too_many;
-    }
-    if (verify_checksums_ && views_[i].reason == DecodeReason::none) {
-      views_[i].reason = packet::wrong_checksum(views_[i]);
-    }
-    contexts_[i].is_test = (meta.flags & port::kTest) != 0;
-    vlans_.note(views_[i].vlan);
-    bytes += meta.original_length;
-  }
-  return bytes;
+  const std::uint64_t before = rte_rdtsc();
+  generation_ = now.generation;
+  classifier_ = now.policy->classifier.get();
+  inspector_->take(*now.seats[index_]);
+  counters_.policies_taken.add();
+  const std::uint64_t spent = rte_rdtsc() - before;
+  counters_.taking_cycles.add(spent);
+  counters_.longest_taking_cycles.raise_to(spent);
 }
 
-// Those of `path` from the index `first` on.
-void Worker::count_tunnels(const TunnelPath& path, std::size_t first) {
-  for (std::size_t i = first; i < path.count; ++i) {
-    counters_.tunnels[static_cast<std::size_t>(path.kinds[i])].add();
+void Worker::classify_pass() {
+  for (std::uint16_t k = 0; k < whole_count_; ++k) {
+    classify_one(whole_[k]);
   }
 }
 
-// The packet's bytes in one piece; those of chained mbufs are copied into the slot's own place.
-ByteSpan Worker::contiguous(const rte_mbuf* packet, std::uint16_t slot) {
-  if (packet->nb_segs == 1) {
-    return {rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len};
-  }
-  const bool is_datagram = port::meta(packet).link_type == kLinkDatagram;
-  const std::size_t longest = is_datagram ? kSlotBytes : kLongestPacket;
-  std::uint8_t* const out = &linear_[slot * kSlotBytes];
-  const auto length = static_cast<std::uint32_t>(std::min<std::size_t>(packet->pkt_len, longest));
-  const void* bytes = rte_pktmbuf_read(packet, 0, length, out);
-  return {static_cast<const std::uint8_t*>(bytes), bytes != nullptr ? length : 0};
-}
-
-void Worker::classify_pass(std::uint16_t count, std::uint16_t ingress_port) {
-  for (std::uint16_t i = 0; i < count; ++i) {
-    classify_one(i, ingress_port);
-  }
-}
-
-void Worker::classify_one(std::uint16_t i, std::uint16_t ingress_port) {
-  const packet::PacketView& view = views_[i];
+void Worker::classify_one(std::uint16_t i) {
   detect::PacketContext& context = contexts_[i];
-  context.view = &view;
-  context.ingress_port = ingress_port;
-  context.source = &classifier_.lookup(view.source);
-  context.destination = &classifier_.lookup(view.destination);
+  context.source = &classifier_->lookup(context.view->source);
+  context.destination = &classifier_->lookup(context.view->destination);
 }
 
 // Only what came in a tunnel can be in the wrong place: the rest is where the device put it.
-void Worker::handover_pass(std::uint16_t count, std::uint16_t ingress_port) {
+void Worker::handover_pass() {
   if (handover_ == nullptr) {
     return;
   }
-  for (std::uint16_t i = 0; i < count; ++i) {
-    given_[i] = views_[i].tunnel.path.count != 0 && give_packet(i, ingress_port);
+  for (std::uint16_t k = 0; k < whole_count_; ++k) {
+    const std::uint16_t i = whole_[k];
+    if (views_[i].tunnel.path.count != 0 && give_packet(i)) {
+      ways_[i] = Way::given;
+    }
   }
 }
 
@@ -220,129 +194,50 @@ bool Worker::needs_flow(const packet::PacketView& view, const detect::PacketCont
          (view.is(IpProtocol::tcp) || context.touches_watched());
 }
 
-void Worker::flow_pass(std::uint16_t count) {
-  for (std::uint16_t i = 0; i < count; ++i) {
-    const packet::PacketView& view = views_[i];
-    keyed_[i] = !given_[i] && needs_flow(view, contexts_[i]);
-    if (keyed_[i]) {
-      prefetch_head(view.payload);
-      directions_[i] = flow::make_key(view, key_options_, keys_[i]);
+void Worker::flow_pass() {
+  for (std::uint16_t k = 0; k < whole_count_; ++k) {
+    const std::uint16_t i = whole_[k];
+    if (ways_[i] == Way::whole && needs_flow(views_[i], contexts_[i])) {
+      ways_[i] = Way::keyed;
+      directions_[i] = flow::make_key(views_[i], key_options_, keys_[i]);
       hashes_[i] = flows_.hash(keys_[i]);
       flows_.prefetch(hashes_[i]);
+      segments_[i].payload = views_[i].payload;
+      segments_[i].flags = views_[i].tcp.flags;
     }
   }
-  for (std::uint16_t i = 0; i < count; ++i) {
-    if (keyed_[i]) {
-      flows_.prefetch_entry(hashes_[i]);
+  for (std::uint16_t k = 0; k < todo_count_; ++k) {
+    const std::uint16_t i = todo_[k];
+    if (ways_[i] == Way::plain || ways_[i] == Way::keyed) {
+      candidates_[i] = flows_.candidate(hashes_[i]);
+      if (prefetch_head(segments_[i].payload) || segments_[i].begins_or_ends()) {
+        flows_.prefetch_rest(candidates_[i]);
+      }
     }
-  }
-}
-
-void Worker::inspect_pass(std::uint16_t count) {
-  for (std::uint16_t i = 0; i < count; ++i) {
-    const packet::PacketView& view = views_[i];
-    // Each packet at its own time: a burst of a capture may span hours.
-    clock_.update(view.time);
-    if (given_[i]) {
-      counters_.dispositions[static_cast<std::size_t>(Disposition::handed_over)].add();
-      continue;
-    }
-    if (view.tunnel.path.count != 0) {
-      count_tunnels(view.tunnel.path, 0);
-    }
-    if (view.reason != DecodeReason::none) {
-      counters_.decode_stopped[static_cast<std::size_t>(view.reason)].add();
-    }
-    if (view.anomaly != DecodeReason::none) {
-      counters_.anomalies[static_cast<std::size_t>(view.anomaly)].add();
-    }
-    if (view.is_fragment) {
-      fragment(contexts_[i], 0);
-    }
-    const bool read =
-        !keyed_[i] && detect::Inspector::may_be_request(view) && inspector_->datagram(contexts_[i]);
-    const Disposition disposition =
-        keyed_[i] ? inspect(contexts_[i], keys_[i], hashes_[i], directions_[i])
-        : read    ? Disposition::inspected
-                  : disposition_without_flow(view);
-    counters_.dispositions[static_cast<std::size_t>(disposition)].add();
   }
 }
 
-Disposition Worker::inspect(const detect::PacketContext& context, const flow::Key& key,
-                            std::uint64_t hash, flow::Direction direction) {
-  const packet::PacketView& view = *context.view;
-  const auto on_remove = [this](FlowTable::Entry& gone, flow::Removal) { end_flow(gone); };
-  const flow::Seconds now = clock_.now();
-  FlowTable::Entry* entry = flows_.find(key, hash);
-  if (entry != nullptr && entry->idle(now)) {
-    // Over, only not yet swept: what comes now is another flow.
-    flows_.erase(*entry, on_remove);
-    entry = nullptr;
-  }
-  if (entry == nullptr) {
-    if (!detect::Inspector::begins_flow(context)) {
-      return disposition_without_flow(view);
-    }
-    entry = &flows_.insert(key, hash, now, on_remove);
-  }
-  inspector_->packet(context, direction, entry->state);
-  entry->touch(now);
-  update_timeout(*entry);
-  return has_no_payload(view) ? Disposition::no_payload : Disposition::inspected;
-}
-
-void Worker::update_timeout(FlowTable::Entry& entry) const {
-  const detect::FlowState& state = entry.state;
-  if (entry.key.protocol() != static_cast<std::uint8_t>(IpProtocol::tcp)) {
-    entry.timeout = timeouts_.other;
-  } else if (state.is_closing()) {
-    entry.timeout = timeouts_.tcp_closing;
-  } else if (state.saw_payload) {
-    entry.timeout = timeouts_.tcp_established;
-  } else {
-    // A reported connection is remembered for as long as its SYN may be tried again.
-    entry.timeout = state.connection_reported ? std::max(timeouts_.tcp_opening, kLongestSynRetry)
-                                              : timeouts_.tcp_opening;
-  }
-}
-
-void Worker::age(flow::Seconds now, std::uint32_t budget) {
-  defragmenter_.expire(now, budget);
-  flows_.expire(now, budget, [this](FlowTable::Entry& entry, flow::Removal) { end_flow(entry); });
-}
-
-// Streams that wait for bytes which do not come, without another packet of their flow.
-void Worker::give_up_waiting(Timestamp now) {
-  for (std::uint32_t left = kWaitingBudget; left > 0; --left) {
-    detect::FlowState* const waiting = inspector_->overdue(now);
-    if (waiting == nullptr) {
-      return;
-    }
-    const FlowTable::Entry& entry = flow::entry_of(*waiting);
-    const packet::PacketView view = inspector_->packet_of(entry.key, *waiting);
-    inspector_->give_up_waiting(*waiting, context_of(view, *waiting));
-  }
-}
-
-// For a packet that stands for the last one of a flow.
-detect::PacketContext Worker::context_of(const packet::PacketView& view,
-                                         const detect::FlowState& state) const {
-  detect::PacketContext context;
-  context.view = &view;
-  context.source = &classifier_.lookup(view.source);
-  context.destination = &classifier_.lookup(view.destination);
-  context.ingress_port = state.ingress_port;
-  return context;
-}
-
-void Worker::end_flow(FlowTable::Entry& entry) {
-  if (!entry.state.has_unfinished_head()) {
-    inspector_->end_flow(entry.state);
+// One packet of the burst, for the share of the largest flow. Those of no flow of ours (UDP) are
+// flows all the same.
+void Worker::sample_flow(std::uint16_t count) {
+  const std::uint16_t i = largest_flow_.pick(count);
+  if (ways_[i] == Way::plain || ways_[i] == Way::keyed) {
+    largest_flow_.sample(hashes_[i], count);
     return;
   }
-  const packet::PacketView view = inspector_->packet_of(entry.key, entry.state);
-  inspector_->end_flow(entry.state, context_of(view, entry.state), entry.state.last.direction);
+  flow::Key key;
+  packet::PlainPacket packet;
+  if (ways_[i] == Way::done &&
+      packet::read_plain({rte_pktmbuf_mtod(burst_[i], const std::uint8_t*), burst_[i]->data_len},
+                         decode_options_.ports, packet)) {
+    (void)flow::make_key(packet, key_options_, key);
+  } else if (ways_[i] != Way::done && views_[i].is_ip()) {
+    (void)flow::make_key(views_[i], key_options_, key);
+  } else {
+    largest_flow_.sample_without_flow(count);
+    return;
+  }
+  largest_flow_.sample(flows_.hash(key), count);
 }
 
 void Worker::run(std::span<port::Source* const> sources, const std::atomic<bool>& stop) {
@@ -361,8 +256,10 @@ void Worker::run(std::span<port::Source* const> sources, const std::atomic<bool>
     counters_.longest_loop_cycles.raise_to(spent);
     if (packets == 0 && after >= clock_due) {
       clock_due = after + tsc_hz;
-      age(clock_.update(wall_clock_now()), kIdleAgeingBudget);
-      give_up_waiting(wall_clock_now());
+      const Timestamp now = wall_clock_now();
+      age(clock_.update(now), kIdleAgeingBudget);
+      give_up_waiting(now);
+      largest_flow_.tick(now);
     }
   }
 }

@@ -35,9 +35,9 @@ TEST(MetricFamilies, NamesAreUniqueAndFollowTheConventions) {
 // A label with an unbounded or wire-given value would be a leak and a way to exhaust memory.
 TEST(MetricFamilies, LabelsAreOfTheAllowedKinds) {
   static const std::set<std::string_view> kAllowed = {
-      "version",     "revision", "dpdk",     "matcher", "port",    "worker",
-      "disposition", "reason",   "vlan",     "kind",    "event",   "suppression",
-      "rule",        "rule_id",  "severity", "anomaly", "outcome", "result"};
+      "version", "revision", "dpdk",    "matcher", "port",        "worker", "disposition",
+      "reason",  "vlan",     "kind",    "event",   "suppression", "policy", "rule",
+      "rule_id", "severity", "anomaly", "outcome", "result",      "filter"};
   for (const FamilyInfo& info : all_families()) {
     for (std::size_t i = 0; i < kMaxLabels; ++i) {
       EXPECT_EQ(info.labels[i].empty(), i >= info.label_count) << info.name;

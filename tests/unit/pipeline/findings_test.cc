@@ -171,7 +171,7 @@ TEST(Findings, CutByTheSnapLength) {
   session.handshake().client(kMetadata);
   Given packet = given(session.packets().back().bytes);
   packet.original_length = static_cast<std::uint32_t>(packet.bytes.size());
-  packet.bytes.resize(packet.bytes.size() - 10);
+  packet.bytes.erase(packet.bytes.end() - 10, packet.bytes.end());
   Rig rig;
   const auto found = rig.run(packet).take();
   ASSERT_EQ(found.size(), 2u);  // the head's end is missing: judged by what there is
@@ -267,8 +267,8 @@ TEST(Findings, AFullRingIsACountedLoss) {
     TcpSession session(options);
     rig.run(session.handshake());
   }
-  EXPECT_EQ(rig.take().size(), 2u);
-  EXPECT_EQ(rig.counted().findings_lost.get(), 8u);
+  EXPECT_EQ(rig.take().size(), 1u);  // and the first answer, which only the story needs
+  EXPECT_EQ(rig.counted().findings_lost.get(), 18u);
   EXPECT_EQ(rig.counted().findings_queued.get(), 2u);
 }
 

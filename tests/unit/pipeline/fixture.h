@@ -17,8 +17,8 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
-#include "classify/classifier.h"
-#include "classify/suppression.h"
+#include "classify/address_class.h"
+#include "detect/policy.h"
 #include "event/fields.h"
 #include "pipeline/worker.h"
 #include "port/packet_meta.h"
@@ -84,6 +84,9 @@ class ListSource final : public port::Source {
     }
     return *this;
   }
+
+  // Of the bursts from now on.
+  void set_largest_burst(std::uint16_t packets) { largest_burst_ = packets; }
 
   std::uint16_t receive(std::span<rte_mbuf*> burst) override {
     EXPECT_TRUE(in_flight_.empty());
@@ -154,9 +157,7 @@ class ListSource final : public port::Source {
 
 // What all workers of this program share: EAL, the shipped rules, the two AWS addresses.
 struct Shared {
-  std::shared_ptr<const rules::RuleSet> rules;
-  std::unique_ptr<const classify::Classifier> classifier;
-  classify::SuppressionSet suppressions;
+  std::shared_ptr<const detect::Policy> policy;
 
   static const Shared& get() {
     static const Shared* const shared = new Shared;  // outlives EAL's clean-up
@@ -177,15 +178,18 @@ struct Shared {
       throw std::runtime_error(registered.error().to_string());
     }
     const auto fields = must(event::FieldTable::load(IMDS_CONF_DIR "/fields.yaml"));
-    const std::vector<std::filesystem::path> paths = {IMDS_CONF_DIR "/rules"};
-    rules = must(rules::RuleSet::compile(must(sigma::load_paths(paths, fields)).rules));
+    // What a rule finds is the rules' business: these leave no doubt how many alerts there are.
+    const std::vector<std::filesystem::path> paths = {
+        IMDS_CONF_DIR "/rules/aws_imds_metadata_access.yml",
+        IMDS_CONF_DIR "/rules/imds_conflicting_data.yml",
+        IMDS_CONF_DIR "/rules/imds_http2_mid_stream.yml"};
+    const auto rules = must(rules::RuleSet::compile(must(sigma::load_paths(paths, fields)).rules));
     classify::Options options;
     options.endpoints = {{"imds4", {*IpPrefix::parse("169.254.169.254/32")}},
                          {"imds6", {*IpPrefix::parse("fd00:ec2::254/128")}}};
     options.destination_prefixes = rules->destination_prefixes();
     options.source_prefixes = rules->source_prefixes();
-    classifier = must(classify::Classifier::create(options, -1));
-    suppressions = must(classify::SuppressionSet::create(options));
+    policy = must(detect::Policy::create(rules, options));
   }
 };
 
@@ -195,7 +199,6 @@ inline Options small_options() {
   options.flows.secret = flow::HashSecret::from_seed(1);
   options.fragments.memory_bytes = std::size_t{2} << 20;
   options.inspector.ports = 2;
-  options.inspector.endpoint_names = {"imds4", "imds6"};
   options.inspector.arena.blocks = {64, 16, 4, 4};
   return options;
 }
@@ -203,11 +206,9 @@ inline Options small_options() {
 class Rig {
  public:
   explicit Rig(const Options& options = small_options(), std::size_t ring = 4096)
-      : shared_(Shared::get()),
-        findings_(ring),
-        worker_(Worker::create(options, shared_.rules, *shared_.classifier, shared_.suppressions,
-                               findings_)
-                    .value()) {}
+      : findings_(ring),
+        policies_(PolicySwitch::create(Shared::get().policy, options.index + 1).value()),
+        worker_(Worker::create(options, *policies_, findings_).value()) {}
 
   // Everything the source holds, with its books checked after every burst.
   Rig& run(ListSource& source) {
@@ -245,10 +246,13 @@ class Rig {
     return worker_->counters().anomalies[static_cast<std::size_t>(reason)].get();
   }
 
+  // What rules hit; not what only the story needs.
   std::vector<event::Finding> take() {
     std::vector<event::Finding> out;
     while (const event::Finding* finding = findings_.front()) {
-      out.push_back(*finding);
+      if (finding->rule_count > 0) {
+        out.push_back(*finding);
+      }
       findings_.pop();
     }
     return out;
@@ -267,12 +271,16 @@ class Rig {
   }
 
   [[nodiscard]] Worker& worker() { return *worker_; }
+  [[nodiscard]] PolicySwitch& policies() { return *policies_; }
   [[nodiscard]] const detect::Counters& counted() const { return worker_->inspector().counters(); }
+  [[nodiscard]] const detect::EvidenceCounters& counted_evidence() const {
+    return worker_->inspector().evidence().counters();
+  }
   [[nodiscard]] std::uint64_t flows() const { return worker_->flows().counters().live.get(); }
 
  private:
-  const Shared& shared_;
   detect::FindingRing findings_;
+  std::unique_ptr<PolicySwitch> policies_;
   std::unique_ptr<Worker> worker_;
 };
 
