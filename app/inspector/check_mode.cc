@@ -1,8 +1,12 @@
 #include <cstdio>
 
+#include "base/exit_code.h"
 #include "base/text.h"
+#include "check_report.h"
+#include "correlations.h"
 #include "engine.h"
 #include "modes.h"
+#include "suppressions.h"
 
 namespace imds::inspector {
 
@@ -21,11 +25,6 @@ std::string joined(const Items& items, Name name) {
   return out;
 }
 
-std::string vlan_text(const config::VlanRange& range) {
-  return range.first == range.last ? std::to_string(range.first)
-                                   : std::to_string(range.first) + "-" + std::to_string(range.last);
-}
-
 void print_ports(const config::Config& config) {
   if (config.ports.empty()) {
     print_line("ports: none (only --read works, or name ports with --interface)");
@@ -35,48 +34,56 @@ void print_ports(const config::Config& config) {
     print_line("port " + port.name + ": " + (by_device ? port.device : port.interface) + " (" +
                std::string(config::name(port.driver)) + ", " +
                std::string(config::name(port.mode)) +
-               (port.peer.empty() ? "" : ", forwards to " + port.peer) + ")");
+               (port.peer.empty() ? "" : ", forwards to " + port.peer) +
+               (port.distribute == config::Distribute::automatic
+                    ? ""
+                    : ", distribute " + std::string(config::name(port.distribute))) +
+               ")");
   }
 }
 
 void print_suppressions(const config::Config& config, const classify::SuppressionSet& set) {
-  for (std::size_t i = 0; i < config.suppress.size(); ++i) {
-    const config::Suppression& s = config.suppress[i];
-    std::string line = "suppress " + s.name + ":";
-    if (!s.source.empty()) {
-      line += " source " + joined(s.source, [](const IpPrefix& p) { return p.to_string(); });
+  const std::vector<std::string> lines = describe_suppressions(config);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    print_line(lines[i]);
+    if (const std::string& why = set.never_because(i); !why.empty()) {
+      print_line("  warning: never matches, because " + why);
     }
-    if (!s.outer.empty()) {
-      line += " outer " + joined(s.outer, [](const IpPrefix& p) { return p.to_string(); });
-    }
-    if (!s.vlan.empty()) {
-      line += " vlan " + joined(s.vlan, vlan_text);
-    }
-    if (!s.endpoint.empty()) {
-      line += " endpoint " + joined(s.endpoint, [](const std::string& e) { return e; });
-    }
+  }
+}
+
+void print_throttle(const config::Throttle& throttle, const rules::RuleSet& rules) {
+  for (const std::string& line : describe_throttle(throttle)) {
     print_line(line);
-    if (const auto shadow = set.shadowed_by(i)) {
-      print_line("  warning: never matches, because \"" + config.suppress[*shadow].name +
-                 "\" before it covers all of it");
-    }
+  }
+  for (const std::string& warning : throttle_warnings(throttle, rules)) {
+    print_line("  warning: " + warning);
   }
 }
 
 }  // namespace
 
-Result<int> run_check(const CommandLine&, const Settings& settings) {
+Result<int> run_check(const CommandLine& line, const Settings& settings) {
   const config::Config& config = settings.config;
-  auto ruleset = load_ruleset(config.rules);
+  auto ruleset = load_ruleset(config.rules, {.generation = 1, .errors = Errors::all, .stop = {}});
   if (!ruleset) {
     return pass_on(ruleset);
   }
+  auto cost = measure_cost(ruleset->compiled, ruleset->rules);
+  if (!cost) {
+    return pass_on(cost);
+  }
+  const int code = ruleset->refused.empty() ? 0 : exit_code(ErrorKind::config);
   const rules::RuleSet& rules = *ruleset->compiled;
   auto suppressions = classify::SuppressionSet::create(classify_options(config, rules));
   if (!suppressions) {
     return pass_on(suppressions);
   }
 
+  if (line.format == OutputFormat::json) {
+    print_line(check_json(settings, *ruleset, *cost));
+    return code;
+  }
   print_line("configuration " + settings.config_path + ": valid");
   for (const config::Warning& warning : config.warnings) {
     print_line("  warning: " + warning.to_string());
@@ -88,14 +95,30 @@ Result<int> run_check(const CommandLine&, const Settings& settings) {
                joined(endpoint.addresses, [](const IpPrefix& p) { return p.to_string(); }));
   }
   print_suppressions(config, *suppressions);
+  print_throttle(config.alerts.throttle, rules);
   print_line(
       "flows: " + std::to_string(config.flow.capacity) + " per worker, " +
       std::to_string(config.flow.capacity * sizeof(pipeline::Worker::FlowTable::Entry) >> 20) +
       " MiB");
   print_line("rules: " + std::to_string(rules.size()) + " in force, " +
-             std::to_string(ruleset->skipped.size()) + " skipped");
-  for (const std::string& line : rules.describe()) {
-    print_line("  " + line);
+             std::to_string(ruleset->correlations.size()) + " correlations, " +
+             std::to_string(ruleset->filters.size()) + " filters, " +
+             std::to_string(ruleset->skipped.size()) + " skipped" +
+             (ruleset->refused.empty()
+                  ? std::string()
+                  : ", " + std::to_string(ruleset->refused.size()) + " refused"));
+  print_line("compiled: " + ruleset->cost.to_string());
+  for (const std::string& note : ruleset->notes) {
+    print_line("  warning: " + escape_for_terminal(note));
+  }
+  for (const std::string& text : rules_text(*ruleset, *cost)) {
+    print_line("  " + text);
+  }
+  for (const auto& lines :
+       {describe_correlations(*ruleset, correlation_bytes(config)), describe_filters(*ruleset)}) {
+    for (const std::string& line : lines) {
+      print_line("  " + line);
+    }
   }
   for (const sigma::SkippedRule& skipped : ruleset->skipped) {
     print_line("  skipped " +
@@ -107,7 +130,10 @@ Result<int> run_check(const CommandLine&, const Settings& settings) {
   for (const std::string& warning : ruleset->warnings) {
     print_line("  warning: " + warning);
   }
-  return 0;
+  for (const Error& error : ruleset->refused) {
+    std::fprintf(stderr, "imds-inspector: error: %s\n", error.to_string().c_str());
+  }
+  return code;
 }
 
 }  // namespace imds::inspector

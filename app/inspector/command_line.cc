@@ -25,13 +25,18 @@ po::options_description option_descriptions() {
       ("check", "validate configuration and rules, print what they compile to, and stop")
       ("inject-test",
        "send one synthetic IMDS request through the running inspector, or start one and do so")
+      ("reload",
+       "have the running inspector read rules, endpoints and suppressions again; tells how it went")
       ("help,h", "this text")
       ("version", "the version")
       ("build-info", "the version, compiler, libraries and instruction set");
-  po::options_description output("Output of --read");
+  po::options_description output("Output of --read and --check");
   output.add_options()
-      ("format", po::value<std::string>()->value_name("text|ecs|eve")->default_value("text"),
-       "alerts for people, as Elastic Common Schema JSON lines, or as Suricata EVE JSON lines")
+      ("format", po::value<std::string>()->value_name("text|ecs|eve|json")->default_value("text"),
+       "alerts for people, as Elastic Common Schema JSON lines, or as Suricata EVE JSON lines; "
+       "with --check, text or one JSON document")
+      ("throttle", "withhold repeats as live mode does (alerts.throttle); else every finding is "
+                   "reported")
       ("metrics-text", po::value<std::string>()->value_name("FILE"),
        "write the final metrics in Prometheus text format (- for standard error)");
   po::options_description overrides("Instead of what the configuration says");
@@ -62,7 +67,11 @@ Result<OutputFormat> parse_format(const std::string& text) {
   if (text == "eve") {
     return OutputFormat::eve;
   }
-  return fail(ErrorKind::usage, "--format " + text + ": expected text, ecs or eve");
+  if (text == "json") {
+    return OutputFormat::json;
+  }
+  return fail(ErrorKind::usage,
+              "--format " + text + ": expected text, ecs or eve, or with --check text or json");
 }
 
 template <typename T>
@@ -82,6 +91,11 @@ Status check_combinations(const po::variables_map& map) {
   if (reads && map.count("inject-test") != 0) {
     return clash("--inject-test", "--read: it needs live mode");
   }
+  for (const char* other : {"read", "check", "inject-test"}) {
+    if (map.count("reload") != 0 && map.count(other) != 0) {
+      return clash("--reload", std::string("--") + other);
+    }
+  }
   if (reads && map.count("interface") != 0) {
     return clash("--interface", "--read");
   }
@@ -90,6 +104,10 @@ Status check_combinations(const po::variables_map& map) {
   }
   if (!reads && map.count("metrics-text") != 0) {
     return fail(ErrorKind::usage, "--metrics-text needs --read; live metrics are served over HTTP");
+  }
+  if (!reads && map.count("throttle") != 0) {
+    return fail(ErrorKind::usage,
+                "--throttle needs --read; live alerts are throttled as alerts.throttle says");
   }
   if (!reads && !map["format"].defaulted() && map.count("check") == 0) {
     return fail(ErrorKind::usage,
@@ -134,7 +152,9 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
     return line;
   }
   line.check = map.count("check") != 0;
+  line.throttle = map.count("throttle") != 0;
   line.inject_test = map.count("inject-test") != 0;
+  line.reload = map.count("reload") != 0;
   line.config_file = optional_value<std::string>(map, "config");
   line.read = list_value(map, "read");
   line.rules = list_value(map, "rules");
@@ -149,6 +169,12 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
     return pass_on(format);
   }
   line.format = *format;
+  const bool for_check = *format == OutputFormat::json;
+  if (!map["format"].defaulted() && *format != OutputFormat::text &&
+      for_check != (map.count("check") > 0)) {
+    return fail(ErrorKind::usage,
+                for_check ? "--format json needs --check" : "--check takes --format text or json");
+  }
   if (auto status = check_combinations(map); !status) {
     return pass_on(status);
   }

@@ -9,7 +9,7 @@
 
 namespace imds::inspector {
 
-enum class OutputFormat { text, ecs, eve };
+enum class OutputFormat { text, ecs, eve, json };
 
 struct CommandLine {
   bool help = false;
@@ -17,8 +17,10 @@ struct CommandLine {
   bool build_info = false;
   bool check = false;
   bool inject_test = false;
+  bool reload = false;
   std::optional<std::string> config_file;
   std::vector<std::string> read;
+  bool throttle = false;  // --read: alerts as live mode would deliver them
   OutputFormat format = OutputFormat::text;
   std::vector<std::string> rules;       // replaces the configured rules when not empty
   std::vector<std::string> interfaces;  // replaces the configured ports when not empty

@@ -136,6 +136,18 @@ Result<std::vector<unsigned>> choose_worker_cpus(const EalOptions& options,
   return cpus;
 }
 
+// The first CPU comes last, for the reason above.
+std::vector<unsigned> spare_cpus(const std::vector<unsigned>& worker_cpus,
+                                 const std::vector<unsigned>& allowed) {
+  std::vector<unsigned> spare;
+  for (auto cpu = allowed.rbegin(); cpu != allowed.rend(); ++cpu) {
+    if (std::find(worker_cpus.begin(), worker_cpus.end(), *cpu) == worker_cpus.end()) {
+      spare.push_back(*cpu);
+    }
+  }
+  return spare;
+}
+
 std::string lcore_map(const std::vector<unsigned>& worker_cpus,
                       const std::vector<unsigned>& allowed) {
   std::string control;
@@ -275,6 +287,7 @@ Result<EalReport> start_eal(const EalOptions& options) {
   report.hugepages = *hugepages;
   report.memory_mib = options.memory_mib;
   report.worker_cpus = *cpus;
+  report.spare_cpus = spare_cpus(*cpus, allowed);
   for (unsigned w = 0; w < cpus->size(); ++w) {
     report.worker_lcores.push_back(w + 1);
   }

@@ -32,6 +32,7 @@ struct EalReport {
   bool hugepages = false;
   std::size_t memory_mib = 0;
   std::vector<unsigned> worker_cpus;    // CPU of worker 0, 1, …
+  std::vector<unsigned> spare_cpus;     // those without a worker, best for receive cores first
   std::vector<unsigned> worker_lcores;  // lcore ids of worker 0, 1, …
   std::vector<std::string> arguments;   // what EAL was started with
   std::vector<std::string> warnings;

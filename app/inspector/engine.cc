@@ -6,6 +6,8 @@
 #include <type_traits>
 
 #include "config/load.h"
+#include "correlations.h"
+#include "suppressions.h"
 
 namespace imds::inspector {
 
@@ -24,6 +26,17 @@ flow::Arena::Options arena_options(std::uint32_t mib) {
     options.blocks[i] =
         static_cast<std::uint32_t>(std::max<std::size_t>(share / flow::Arena::kBlockSize[i], 1));
   }
+  return options;
+}
+
+detect::EvidenceOptions evidence_options(const config::Evidence& evidence) {
+  detect::EvidenceOptions options;
+  options.metadata_names = evidence.metadata_names;
+  options.owners.entries = evidence.owners;
+  options.owners.forget_after_ns = evidence.forget_seconds * kNanosPerSecond;
+  const flow::HashSecret secret = flow::HashSecret::random();
+  options.owners.secret = {secret.words[0], secret.words[1]};
+  options.dns_streams = evidence.dns_streams;
   return options;
 }
 
@@ -68,9 +81,6 @@ pipeline::Options worker_options(const Settings& settings, const EngineOptions& 
   options.index = static_cast<unsigned>(index);
   options.inspector.worker = static_cast<std::uint8_t>(index);
   options.inspector.ports = engine.port_names.size();
-  for (const config::Endpoint& endpoint : config.endpoints) {
-    options.inspector.endpoint_names.push_back(endpoint.name);
-  }
   options.inspector.head_bytes_max = config.inspect.head_bytes_max;
   options.inspector.raw_scan_bytes = config.inspect.raw_scan_bytes;
   options.inspector.arena = arena_options(config.inspect.arena_mib);
@@ -79,19 +89,58 @@ pipeline::Options worker_options(const Settings& settings, const EngineOptions& 
   options.inspector.history_mib = config.inspect.history_mib;
   options.verify_checksums = config.inspect.verify_checksums;
   options.inspector.http2_bytes = std::size_t{config.inspect.http2_mib} << 20;
+  options.inspector.evidence = evidence_options(config.evidence);
+  options.inspector.exchanges = config.inspect.exchanges;
+  options.inspector.inflaters = config.inspect.compressed_bodies;
+  options.inspector.body_bytes_max = config.inspect.body_bytes_max;
   return options;
 }
 
-story::Options story_options(const Settings& settings, const rules::RuleSet& rules,
-                             const EngineOptions& engine) {
-  story::Options options;
+// `throttle`: as configured; nullptr if nothing is withheld. `ruleset`: whose correlations to
+// follow; nullptr: none.
+Result<story::RuleCatalog> catalog_of(const std::shared_ptr<const rules::RuleSet>& rules,
+                                      const config::Throttle* throttle, const Ruleset* ruleset) {
   story::RuleCatalog catalog;
-  catalog.generation = rules.generation();
-  for (std::size_t i = 0; i < rules.size(); ++i) {
-    const rules::RuleInfo& info = rules.info(i);
+  catalog.generation = rules->generation();
+  for (std::size_t i = 0; i < rules->size(); ++i) {
+    const rules::RuleInfo& info = rules->info(i);
     catalog.rules.push_back({info.id, info.title, info.level, info.severity});
   }
-  options.catalogs.push_back(std::move(catalog));
+  if (throttle != nullptr) {
+    catalog.policies = throttle_policies(*throttle, *rules);
+  }
+  if (rules->has_story_rules()) {
+    auto evaluator = rules::Evaluator::create(rules);
+    if (!evaluator) {
+      return pass_on(evaluator);
+    }
+    catalog.story_rules = std::make_shared<rules::Evaluator>(std::move(*evaluator));
+  }
+  if (ruleset != nullptr) {
+    add_correlations(*ruleset, catalog);
+  }
+  return catalog;
+}
+
+Result<story::Options> story_options(const Settings& settings,
+                                     const std::shared_ptr<const rules::RuleSet>& rules,
+                                     const EngineOptions& engine,
+                                     const config::Throttle* throttle) {
+  story::Options options;
+  auto catalog = catalog_of(rules, throttle, engine.ruleset);
+  if (!catalog) {
+    return pass_on(catalog);
+  }
+  options.catalogs.push_back(std::move(*catalog));
+  if (throttle != nullptr) {
+    options.throttle = throttle_options(*throttle);
+  }
+  options.correlation_bytes = correlation_bytes(settings.config);
+  options.stages.memory_bytes = std::size_t{settings.config.alerts.story_mib} << 20;
+  options.stages.window_ns = settings.config.alerts.story_seconds * kNanosPerSecond;
+  if (!engine.drain_inline) {
+    options.clock = wall_clock_now;  // captures have their own time
+  }
   options.redaction.query_parameters = settings.config.alerts.redact_query_parameters;
   options.hostname = settings.hostname;
   options.interface_names = engine.port_names;
@@ -105,26 +154,17 @@ bool drain(void* context) {
 
 }  // namespace
 
-classify::Options classify_options(const config::Config& config, const rules::RuleSet& rules) {
-  classify::Options options;
-  for (const config::Endpoint& endpoint : config.endpoints) {
-    options.endpoints.push_back({endpoint.name, endpoint.addresses});
-  }
-  for (const config::Suppression& suppression : config.suppress) {
-    classify::Suppression out{
-        suppression.name, suppression.source, {}, suppression.endpoint, suppression.outer};
-    for (const config::VlanRange& range : suppression.vlan) {
-      out.vlans.push_back({range.first, range.last});
-    }
-    options.suppressions.push_back(std::move(out));
-  }
-  options.destination_prefixes = rules.destination_prefixes();
-  options.source_prefixes = rules.source_prefixes();
-  return options;
-}
-
 std::uint64_t Engine::estimate_memory_bytes(const Settings& settings, const rules::RuleSet& rules) {
   return classify::Classifier::estimate_memory_bytes(classify_options(settings.config, rules));
+}
+
+// It may name addresses of a family that nothing names now, and more of them.
+std::uint64_t Engine::estimate_reload_bytes(const Settings& settings, const rules::RuleSet& rules) {
+  constexpr std::uint64_t kGrowthBytes = 8u << 20;
+  classify::Options options = classify_options(settings.config, rules);
+  options.source_prefixes.push_back({IpAddress::v4(0x7f000001), 32});
+  options.source_prefixes.push_back({*IpAddress::parse("::1"), 128});
+  return classify::Classifier::estimate_memory_bytes(options) + kGrowthBytes;
 }
 
 Status Engine::check(const Settings& settings, const rules::RuleSet& rules) {
@@ -135,23 +175,90 @@ Status Engine::check(const Settings& settings, const rules::RuleSet& rules) {
   return {};
 }
 
+namespace {
+
+detect::KnownParties known_of(const config::Config& config) {
+  std::vector<evidence::ClientPattern> patterns;
+  for (const config::ClientKind& client : config.clients) {
+    for (const std::string& user_agent : client.user_agent) {
+      patterns.push_back({user_agent, client.kind});
+    }
+  }
+  std::vector<evidence::ExpectedAccount> accounts;
+  for (const config::ExpectedAccount& expected : config.expected_accounts) {
+    accounts.push_back({expected.account, expected.networks});
+  }
+  return {evidence::ClientKinds(std::move(patterns)),
+          evidence::ExpectedAccounts(std::move(accounts)), config.on_premises.networks};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const detect::Policy>> make_policy(
+    const config::Config& config, std::shared_ptr<const rules::RuleSet> rules,
+    const detect::Policy* former) {
+  const classify::Options classes = classify_options(config, *rules);
+  return detect::Policy::create(std::move(rules), classes, former, known_of(config));
+}
+
+Status Engine::put_in_force(std::shared_ptr<const detect::Policy> policy, const Ruleset* ruleset) {
+  auto edition = policies_->prepare(policy);
+  if (!edition) {
+    return pass_on(edition);
+  }
+  auto catalog = catalog_of(policy->rules, throttle_ ? &*throttle_ : nullptr, ruleset);
+  if (!catalog) {
+    return pass_on(catalog);
+  }
+  former_ = policies_->current()->generation;
+  last_of_former_.clear();
+  story_->rules().add(std::move(*catalog));
+  policies_->publish(std::move(*edition));
+  return {};
+}
+
+bool Engine::free_former() {
+  if (former_ == 0) {
+    return true;
+  }
+  if (!policies_->is_settled()) {
+    return false;
+  }
+  if (last_of_former_.empty()) {
+    for (const auto& ring : rings_) {
+      last_of_former_.push_back(ring->produced());
+    }
+  }
+  for (std::size_t w = 0; w < rings_.size(); ++w) {
+    if (rings_[w]->consumed() < last_of_former_[w]) {
+      return false;
+    }
+  }
+  story_->rules().forget(former_);
+  if (policies_->reclaim() > 0) {
+    return false;
+  }
+  former_ = 0;
+  return true;
+}
+
 Result<std::unique_ptr<Engine>> Engine::create(const Settings& settings,
                                                std::shared_ptr<const rules::RuleSet> rules,
                                                const EngineOptions& options) {
   std::unique_ptr<Engine> engine(new Engine);
-  engine->rules_ = std::move(rules);
   engine->port_names_ = options.port_names;
-  const classify::Options classes = classify_options(settings.config, *engine->rules_);
-  auto classifier = classify::Classifier::create(classes, -1);
-  if (!classifier) {
-    return pass_on(classifier);
+  if (options.throttle && settings.config.alerts.throttle.enabled) {
+    engine->throttle_ = settings.config.alerts.throttle;
   }
-  engine->classifier_ = std::move(*classifier);
-  auto suppressions = classify::SuppressionSet::create(classes);
-  if (!suppressions) {
-    return pass_on(suppressions);
+  auto policy = make_policy(settings.config, std::move(rules), nullptr);
+  if (!policy) {
+    return pass_on(policy);
   }
-  engine->suppressions_ = std::move(*suppressions);
+  auto policies = pipeline::PolicySwitch::create(*policy, options.workers);
+  if (!policies) {
+    return pass_on(policies);
+  }
+  engine->policies_ = std::move(*policies);
 
   if (options.workers > 1 && options.steering != nullptr) {
     auto handover = pipeline::Handover::create(options.workers, *options.steering);
@@ -167,8 +274,12 @@ Result<std::unique_ptr<Engine>> Engine::create(const Settings& settings,
         std::make_unique<detect::FindingRing>(settings.config.alerts.finding_ring_records));
     rings.push_back(engine->rings_.back().get());
   }
-  engine->story_ = std::make_unique<story::Story>(story_options(settings, *engine->rules_, options),
-                                                  rings, options.sinks);
+  auto story = story_options(settings, (*policy)->rules, options,
+                             engine->throttle_ ? &*engine->throttle_ : nullptr);
+  if (!story) {
+    return pass_on(story);
+  }
+  engine->story_ = std::make_unique<story::Story>(std::move(*story), rings, options.sinks);
   for (unsigned w = 0; w < options.workers; ++w) {
     pipeline::Options worker = worker_options(settings, options, w);
     worker.handover = engine->handover_.get();
@@ -176,8 +287,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const Settings& settings,
       worker.inspector.make_room = drain;
       worker.inspector.make_room_context = engine->story_.get();
     }
-    auto created = pipeline::Worker::create(worker, engine->rules_, *engine->classifier_,
-                                            engine->suppressions_, *engine->rings_[w]);
+    auto created = pipeline::Worker::create(worker, *engine->policies_, *engine->rings_[w]);
     if (!created) {
       return pass_on(created);
     }

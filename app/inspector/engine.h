@@ -2,18 +2,21 @@
 // rings, and the story that makes alerts of findings. Maps the configuration to each room's own
 // Options.
 //
-// Built on the control thread after EAL has started; immutable afterwards except for counters.
+// Built on the control thread after EAL has started; immutable afterwards except for counters and
+// for the policy, which one thread known to EAL may exchange while the workers run.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "classify/classifier.h"
-#include "classify/suppression.h"
+#include "classify/address_class.h"
+#include "detect/policy.h"
 #include "pipeline/handover.h"
+#include "pipeline/policy_switch.h"
 #include "pipeline/worker.h"
 #include "settings.h"
 #include "story/story.h"
@@ -27,13 +30,18 @@ struct EngineOptions {
   // How the ports spread packets; must outlive the engine. With it and several workers, these give
   // each other what belongs elsewhere.
   const port::Steering* steering = nullptr;
-  bool drain_inline = false;  // the thread that polls workers also polls the story (--read)
+  bool throttle = true;              // as the configuration says; false: every alert is delivered
+  bool drain_inline = false;         // the thread that polls workers also polls the story (--read)
+  const Ruleset* ruleset = nullptr;  // whose correlations to follow at first; none without
 };
 
 class Engine {
  public:
   // DPDK heap that create() will need, bytes. Before EAL starts.
   [[nodiscard]] static std::uint64_t estimate_memory_bytes(const Settings& settings,
+                                                           const rules::RuleSet& rules);
+  // The same for the generation that a reload makes beside it.
+  [[nodiscard]] static std::uint64_t estimate_reload_bytes(const Settings& settings,
                                                            const rules::RuleSet& rules);
   // Checks of the configuration that need no EAL: suppressions and endpoints fit together.
   [[nodiscard]] static Status check(const Settings& settings, const rules::RuleSet& rules);
@@ -50,24 +58,47 @@ class Engine {
   [[nodiscard]] const pipeline::Worker& worker(std::size_t i) const { return *workers_[i]; }
   [[nodiscard]] story::Story& story() { return *story_; }
   [[nodiscard]] const story::Story& story() const { return *story_; }
-  [[nodiscard]] const rules::RuleSet& rules() const { return *rules_; }
-  [[nodiscard]] const classify::SuppressionSet& suppressions() const { return suppressions_; }
+  // In force: all of it as of one moment, for anyone.
+  [[nodiscard]] std::shared_ptr<const pipeline::Edition> edition() const {
+    return policies_->current();
+  }
+  // Holds its edition, so that it is not freed by whoever lets it go last.
+  [[nodiscard]] std::shared_ptr<const detect::Policy> policy() const {
+    const auto whole = edition();
+    return {whole, whole->policy.get()};
+  }
+  // Former generations that are not freed yet.
+  [[nodiscard]] std::size_t generations_held() const { return policies_->held(); }
+
+  // Workers judge by `policy` from their next burst on, and the story follows the correlations of
+  // `ruleset`, if there is one, which the policy's rules are of. The generation must be new, and
+  // what the last one replaced must be free. Errors: environment; nothing has changed then.
+  [[nodiscard]] Status put_in_force(std::shared_ptr<const detect::Policy> policy,
+                                    const Ruleset* ruleset = nullptr);
+  // Frees what put_in_force() replaced, if every worker has left it, every finding made by it was
+  // taken and nobody looks at it. True: nothing is left to free.
+  [[nodiscard]] bool free_former();
+
   [[nodiscard]] const std::vector<std::string>& port_names() const { return port_names_; }
 
  private:
   Engine() = default;
 
-  std::shared_ptr<const rules::RuleSet> rules_;
-  std::unique_ptr<const classify::Classifier> classifier_;
-  classify::SuppressionSet suppressions_;
+  std::unique_ptr<pipeline::PolicySwitch> policies_;
   std::vector<std::string> port_names_;
+  std::optional<config::Throttle> throttle_;  // which rules it is about, each ruleset decides anew
   std::vector<std::unique_ptr<detect::FindingRing>> rings_;
   std::unique_ptr<pipeline::Handover> handover_;
   std::vector<std::unique_ptr<pipeline::Worker>> workers_;
   std::unique_ptr<story::Story> story_;
+  // Findings each worker had made when all had left the former generation; empty before that.
+  std::vector<std::uint64_t> last_of_former_;
+  std::uint32_t former_ = 0;  // its generation; 0: none
 };
 
-[[nodiscard]] classify::Options classify_options(const config::Config& config,
-                                                 const rules::RuleSet& rules);
+// `former`: in force now, if anything is. Errors: config, environment.
+[[nodiscard]] Result<std::shared_ptr<const detect::Policy>> make_policy(
+    const config::Config& config, std::shared_ptr<const rules::RuleSet> rules,
+    const detect::Policy* former);
 
 }  // namespace imds::inspector

@@ -2,15 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <thread>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <rte_ether.h>
@@ -21,6 +15,7 @@
 #include <rte_telemetry.h>
 
 #include "base/time.h"
+#include "control.h"
 #include "port/packet_meta.h"
 
 namespace imds::inspector {
@@ -154,65 +149,18 @@ int handle_injection(const char*, const char*, rte_tel_data* reply) {
   rte_tel_data_start_dict(reply);
   const std::lock_guard lock(served_mutex);
   if (served == nullptr) {
-    rte_tel_data_add_dict_string(reply, "failed", "it is stopping");
+    reply_failure(reply, {ErrorKind::runtime, "it is stopping", {}});
     return 0;
   }
   const auto result = served->test([] { return false; });
   if (!result) {
-    rte_tel_data_add_dict_string(reply, "failed", result.error().message.c_str());
+    reply_failure(reply, result.error());
     return 0;
   }
   rte_tel_data_add_dict_u64(reply, "alerts", result->alerts);
   rte_tel_data_add_dict_u64(reply, "microseconds",
                             static_cast<std::uint64_t>(result->seconds * 1e6));
   return 0;
-}
-
-// Where EAL of the same user, or under systemd, keeps the socket.
-std::string socket_path(const std::string& file_prefix) {
-  const char* directory = std::getenv("RUNTIME_DIRECTORY");
-  if (directory == nullptr) {
-    directory = getuid() == 0 ? "/var/run" : std::getenv("XDG_RUNTIME_DIR");
-  }
-  return std::string(directory != nullptr ? directory : "/tmp") + "/dpdk/" + file_prefix +
-         "/dpdk_telemetry.v2";
-}
-
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-  ~Socket() {
-    if (fd_ >= 0) {
-      close(fd_);
-    }
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-// One message of the SOCK_SEQPACKET protocol, or nothing.
-std::string receive_message(int fd) {
-  std::string buffer(16384, '\0');
-  const ssize_t size = recv(fd, buffer.data(), buffer.size(), 0);
-  buffer.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-  return buffer;
-}
-
-Result<std::optional<InjectionResult>> read_reply(const std::string& reply) {
-  const auto json = nlohmann::json::parse(reply, nullptr, false);
-  const auto body = json.is_object() ? json.value(kCommand, nlohmann::json()) : nlohmann::json();
-  if (!body.is_object()) {
-    return fail(ErrorKind::runtime, "the running inspector did not answer as expected");
-  }
-  if (body.contains("failed")) {
-    return fail(ErrorKind::runtime, "the running inspector says: " + body.value("failed", ""));
-  }
-  return std::optional(InjectionResult{body.value("alerts", std::uint64_t{0}),
-                                       body.value("microseconds", 0.0) / 1e6});
 }
 
 }  // namespace
@@ -315,6 +263,11 @@ Result<InjectionResult> Injector::test(bool (*stop)()) {
   return result;
 }
 
+void Injector::aim_at(const IpAddress& endpoint) {
+  const std::lock_guard lock(busy_);
+  endpoint_ = endpoint;
+}
+
 void Injector::serve() {
   {
     const std::lock_guard lock(served_mutex);
@@ -334,29 +287,17 @@ void Injector::withdraw() {
 }
 
 Result<std::optional<InjectionResult>> ask_running_inspector(const std::string& file_prefix) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string path = socket_path(file_prefix);
-  if (path.size() >= sizeof address.sun_path) {
-    return fail(ErrorKind::environment, "the path of DPDK's socket is too long: " + path);
+  constexpr std::chrono::seconds kLongest{10};
+  auto answer = ask_running(file_prefix, kCommand, kLongest);
+  if (!answer) {
+    return pass_on(answer);
   }
-  path.copy(address.sun_path, path.size());
-  const Socket socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  const timeval timeout{.tv_sec = 10, .tv_usec = 0};
-  setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-  if (connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    if (errno == ENOENT || errno == ECONNREFUSED) {
-      return std::optional<InjectionResult>();
-    }
-    return fail(ErrorKind::environment,
-                "cannot reach the running inspector at " + path + ": " + std::strerror(errno));
+  if (!*answer) {
+    return std::optional<InjectionResult>();
   }
-  (void)receive_message(socket.fd());  // the greeting
-  if (send(socket.fd(), kCommand, sizeof kCommand - 1, MSG_NOSIGNAL) < 0) {
-    return fail(ErrorKind::runtime,
-                std::string("cannot ask the running inspector: ") + std::strerror(errno));
-  }
-  return read_reply(receive_message(socket.fd()));
+  const nlohmann::json& body = **answer;
+  return std::optional(InjectionResult{body.value("alerts", std::uint64_t{0}),
+                                       body.value("microseconds", 0.0) / 1e6});
 }
 
 }  // namespace imds::inspector

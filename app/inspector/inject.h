@@ -67,6 +67,9 @@ class Injector {
   // Waits for the alerts, at most 3 s, less when `stop` says so or after withdraw().
   [[nodiscard]] Result<InjectionResult> test(bool (*stop)());
 
+  // Where tests go from here on.
+  void aim_at(const IpAddress& endpoint);
+
   // Makes test() reachable for other processes through DPDK's telemetry socket, as
   // /imds/inject_test. DPDK's threads outlive us, so it ends with withdraw(), not with them.
   void serve();

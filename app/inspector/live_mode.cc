@@ -18,6 +18,8 @@
 #include "modes.h"
 #include "port/ethdev.h"
 #include "port/packet_meta.h"
+#include "receive_cores.h"
+#include "reload.h"
 #include "report.h"
 #include "sinks.h"
 #include "summary.h"
@@ -43,6 +45,21 @@ std::string device_string(const config::Port& port, std::size_t index) {
   return port.device;
 }
 
+port::Distribute distribution(const config::Port& port) {
+  if (port.mode == config::PortMode::inline_pair) {
+    return port::Distribute::off;
+  }
+  switch (port.distribute) {
+    case config::Distribute::automatic:
+      return port::Distribute::automatic;
+    case config::Distribute::on:
+      return port::Distribute::on;
+    case config::Distribute::off:
+      break;
+  }
+  return port::Distribute::off;
+}
+
 port::EthdevOptions ethdev_options(const config::Config& config) {
   port::EthdevOptions options;
   options.workers = config.workers.count;
@@ -64,6 +81,7 @@ port::EthdevOptions ethdev_options(const config::Config& config) {
     to.tx_descriptors = from.tx_descriptors;
     to.promiscuous = from.promiscuous;
     to.mtu = from.mtu;
+    to.distribute = distribution(from);
     options.ports.push_back(std::move(to));
   }
   return options;
@@ -129,8 +147,8 @@ IpAddress test_endpoint(const config::Config& config) {
 // Everything of a live run, in the order it comes up; it goes down in reverse.
 class LiveRun {
  public:
-  LiveRun(const Settings& settings, Ruleset ruleset)
-      : settings_(settings), ruleset_(std::move(ruleset)) {}
+  LiveRun(const CommandLine& line, const Settings& settings, Ruleset ruleset)
+      : line_(line), settings_(settings), ruleset_(std::move(ruleset)) {}
 
   Status start();
   // Until a stop is requested.
@@ -149,12 +167,15 @@ class LiveRun {
   Status open_engine();
   Status open_metrics();
   Status launch();
+  static void apply(void* run, const config::Config& config);
   void refresh_ports();
   void report_injection();
+  void stop_workers();
   void stop();
 
+  const CommandLine& line_;
   const Settings& settings_;
-  Ruleset ruleset_;
+  Ruleset ruleset_;  // until it is in force
   EalReport eal_;
   Timestamp start_ = wall_clock_now();
   std::unique_ptr<port::EthdevSet> ports_;
@@ -163,10 +184,12 @@ class LiveRun {
   std::unique_ptr<InjectSource> inject_;
   std::unique_ptr<Injector> injector_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Reloader> reloader_;
   std::unique_ptr<metrics::Exporter> exporter_;
   std::jthread story_thread_;
   std::atomic<bool> stop_workers_{false};
   std::vector<LcoreTask> tasks_;
+  ReceiveCores receive_cores_;
 };
 
 std::uint64_t count_test_alerts(const void* ring) {
@@ -177,7 +200,8 @@ Status LiveRun::open_ports() {
   const port::EthdevOptions options = ethdev_options(settings_.config);
   const port::EalNeeds needs = port::EthdevSet::eal_needs(options);
   auto eal = start_live_eal(settings_.config, needs,
-                            Engine::estimate_memory_bytes(settings_, *ruleset_.compiled));
+                            Engine::estimate_memory_bytes(settings_, *ruleset_.compiled) +
+                                Engine::estimate_reload_bytes(settings_, *ruleset_.compiled));
   if (!eal) {
     return pass_on(eal);
   }
@@ -208,11 +232,14 @@ Status LiveRun::open_engine() {
   }
   options.sinks = {ring_.get()};
   options.steering = &ports_->steering();
+  options.ruleset = &ruleset_;
   auto engine = Engine::create(settings_, ruleset_.compiled, options);
   if (!engine) {
     return pass_on(engine);
   }
   engine_ = std::move(*engine);
+  report_suppressions(engine_->policy()->suppressions);
+  ruleset_ = {};
   auto inject = InjectSource::create(0);
   if (!inject) {
     return pass_on(inject);
@@ -220,6 +247,7 @@ Status LiveRun::open_engine() {
   inject_ = std::move(*inject);
   injector_ = std::make_unique<Injector>(*inject_, test_endpoint(settings_.config),
                                          count_test_alerts, ring_.get());
+  reloader_ = std::make_unique<Reloader>(line_, settings_, *engine_, apply, this);
   return {};
 }
 
@@ -229,7 +257,8 @@ Status LiveRun::open_metrics() {
     return {};
   }
   auto registry = std::make_shared<metrics::Registry>();
-  register_sources(*registry, {engine_.get(), ring_.get(), ports_.get(), &snapshots_, start_});
+  register_sources(
+      *registry, {engine_.get(), ring_.get(), ports_.get(), &snapshots_, start_, reloader_.get()});
   auto exporter =
       metrics::Exporter::start(metrics.listen.address, metrics.listen.port, std::move(registry));
   if (!exporter) {
@@ -271,7 +300,9 @@ Status LiveRun::launch() {
                   "cannot start a worker on lcore " + std::to_string(task.lcore));
     }
   }
+  receive_cores_.start(*ports_, eal_.spare_cpus);
   injector_->serve();
+  reloader_->start();
   return {};
 }
 
@@ -285,9 +316,16 @@ Status LiveRun::start() {
     }
   }
   spdlog::info("alerts: ring {} ({} records); rules: {} in force",
-               settings_.config.alerts.ring.name, ring_->capacity(), engine_->rules().size());
+               settings_.config.alerts.ring.name, ring_->capacity(),
+               engine_->policy()->rules->size());
   spdlog::info("inspecting: {} worker(s) on {} port(s)", tasks_.size(), ports_->port_count());
   return {};
+}
+
+// What a reload changes beside the rules.
+void LiveRun::apply(void* run, const config::Config& config) {
+  set_log_level(config.log.level);
+  static_cast<LiveRun*>(run)->injector_->aim_at(test_endpoint(config));
 }
 
 void LiveRun::refresh_ports() {
@@ -318,25 +356,48 @@ Result<int> LiveRun::run(bool inject_first) {
   }
   while (!stop_requested()) {
     std::this_thread::sleep_for(kControlInterval);
+    if (take_reload_request()) {
+      reloader_->request();
+    }
     refresh_ports();
     watchdog.look();
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   stop();
   std::fputs(summarize(*engine_, took.count()).c_str(), stderr);
-  if (!adds_up(*engine_)) {
+  std::fputs(summarize_distribution(*ports_).c_str(), stderr);
+  if (!adds_up(*engine_) || !distribution_adds_up(*ports_)) {
     return fail(ErrorKind::runtime, "the counts above do not add up; this is a defect");
   }
   return 0;
 }
 
-// Workers first, then what they feed, then where their packets come from.
-void LiveRun::stop() {
-  injector_.reset();
+// This thread takes the place of the workers for what still waits in the rings of receive cores.
+void LiveRun::stop_workers() {
   stop_workers_.store(true);
   for (const LcoreTask& task : tasks_) {
     rte_eal_wait_lcore(task.lcore);
   }
+  for (std::size_t w = 0; w < tasks_.size(); ++w) {
+    std::vector<port::Source*> rings;
+    for (std::uint16_t p = 0; p < ports_->port_count(); ++p) {
+      if (ports_->distributor(p) != nullptr) {
+        rings.push_back(&ports_->source(p, static_cast<std::uint16_t>(w)));
+      }
+    }
+    while (!rings.empty() && tasks_[w].worker->poll(rings) > 0) {
+    }
+  }
+}
+
+// Where packets come from by software first, then workers, then what they feed, then the ports.
+void LiveRun::stop() {
+  if (reloader_ != nullptr) {
+    reloader_->stop();
+  }
+  injector_.reset();
+  receive_cores_.stop();
+  stop_workers();
   if (engine_ != nullptr) {
     for (std::size_t w = 0; w < engine_->worker_count(); ++w) {
       engine_->worker(w).finish();
@@ -355,6 +416,14 @@ void LiveRun::stop() {
 }  // namespace
 
 Result<int> run_live(const CommandLine& line, const Settings& settings) {
+  if (line.reload) {
+    auto reloaded = ask_running_to_reload(file_prefix(settings.config));
+    if (!reloaded) {
+      return pass_on(reloaded);
+    }
+    std::printf("%s\n", describe_reload(*reloaded).c_str());
+    return 0;
+  }
   if (line.inject_test) {
     auto answer = ask_running_inspector(file_prefix(settings.config));
     if (!answer) {
@@ -377,6 +446,7 @@ Result<int> run_live(const CommandLine& line, const Settings& settings) {
     return fail_at(ErrorKind::config, {settings.config_path, 0, 0},
                    "--inject-test needs an endpoint: endpoints is empty");
   }
+  catch_reload_signal();
   auto ruleset = load_ruleset(settings.config.rules);
   if (!ruleset) {
     return pass_on(ruleset);
@@ -384,7 +454,7 @@ Result<int> run_live(const CommandLine& line, const Settings& settings) {
   if (auto status = Engine::check(settings, *ruleset->compiled); !status) {
     return pass_on(status);
   }
-  LiveRun live(settings, std::move(*ruleset));
+  LiveRun live(line, settings, std::move(*ruleset));
   if (auto status = live.start(); !status) {
     return pass_on(status);
   }

@@ -29,6 +29,7 @@ namespace imds::inspector {
 namespace {
 
 std::atomic<bool> stop{false};
+std::atomic<bool> reload{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "set by a signal handler");
 
 // For one use, so that a second signal ends a program that does not stop.
@@ -36,6 +37,10 @@ void note_stop(int) {
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
   stop.store(true);
+}
+
+void note_reload(int) {
+  reload.store(true);
 }
 
 int report(const Error& error) {
@@ -59,24 +64,8 @@ void open_standard_streams() {
 void start_log(config::LogLevel level) {
   auto logger = spdlog::stderr_color_mt("imds");
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %^%l%$ %v", spdlog::pattern_time_type::utc);
-  switch (level) {
-    case config::LogLevel::trace:
-      logger->set_level(spdlog::level::trace);
-      break;
-    case config::LogLevel::debug:
-      logger->set_level(spdlog::level::debug);
-      break;
-    case config::LogLevel::info:
-      logger->set_level(spdlog::level::info);
-      break;
-    case config::LogLevel::warning:
-      logger->set_level(spdlog::level::warn);
-      break;
-    case config::LogLevel::error:
-      logger->set_level(spdlog::level::err);
-      break;
-  }
   spdlog::set_default_logger(logger);
+  set_log_level(level);
 }
 
 void print_build_info() {
@@ -129,6 +118,38 @@ void catch_stop_signals() {
 
 bool stop_requested() {
   return stop.load();
+}
+
+void catch_reload_signal() {
+  struct sigaction action {};
+  action.sa_handler = note_reload;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGHUP, &action, nullptr);
+}
+
+bool take_reload_request() {
+  return reload.exchange(false);
+}
+
+void set_log_level(config::LogLevel level) {
+  spdlog::level::level_enum to = spdlog::level::err;
+  switch (level) {
+    case config::LogLevel::trace:
+      to = spdlog::level::trace;
+      break;
+    case config::LogLevel::debug:
+      to = spdlog::level::debug;
+      break;
+    case config::LogLevel::info:
+      to = spdlog::level::info;
+      break;
+    case config::LogLevel::warning:
+      to = spdlog::level::warn;
+      break;
+    case config::LogLevel::error:
+      break;
+  }
+  spdlog::default_logger_raw()->set_level(to);
 }
 
 }  // namespace imds::inspector

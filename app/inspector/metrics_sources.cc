@@ -8,7 +8,10 @@
 #include <rte_version.h>
 
 #include "build_config.h"
+#include "counter_value.h"
+#include "evidence_metrics.h"
 #include "match/database.h"
+#include "metrics_exchanges.h"
 
 namespace imds::inspector {
 
@@ -16,10 +19,6 @@ namespace {
 
 using metrics::Family;
 using metrics::Samples;
-
-double as_double(const Counter& counter) {
-  return static_cast<double>(counter.get());
-}
 
 double cycles_to_seconds(const Counter& counter) {
   return as_double(counter) / static_cast<double>(rte_get_tsc_hz());
@@ -29,10 +28,27 @@ void add_process(Samples& samples, const MetricSources& sources) {
   samples.add(Family::build_info, {kVersion, kRevision, rte_version(), match::library_version()},
               1);
   samples.add(Family::start_time_seconds, static_cast<double>(sources.start.ns) / 1e9);
-  const rules::RuleSet& rules = sources.engine->rules();
+}
+
+void add_rules(Samples& samples, const MetricSources& sources) {
+  const auto policy = sources.engine->policy();
+  const rules::RuleSet& rules = *policy->rules;
   samples.add(Family::ruleset_rules, static_cast<double>(rules.size()));
   samples.add(Family::ruleset_generation, rules.generation());
   samples.add(Family::ruleset_parses_every_head, rules.parses_every_head() ? 1 : 0);
+  samples.add(Family::ruleset_generations_held,
+              static_cast<double>(sources.engine->generations_held()));
+  ReloadStatus status;
+  status.last_success = sources.start;
+  if (sources.reloader != nullptr) {
+    status = sources.reloader->status();
+  }
+  samples.add(Family::reload_success, status.success ? 1 : 0);
+  samples.add(Family::reload_last_success_time_seconds,
+              static_cast<double>(status.last_success.ns) / 1e9);
+  samples.add(Family::reload_duration_seconds, status.seconds);
+  samples.add(Family::reloads_total, {"success"}, static_cast<double>(status.succeeded));
+  samples.add(Family::reloads_total, {"failure"}, static_cast<double>(status.failed));
 }
 
 // Sums the sources (queues) of one port.
@@ -45,18 +61,40 @@ struct SourceTotals {
   std::uint64_t last_packet_ns = 0;
 };
 
+void add_source(SourceTotals& t, const port::Source& source) {
+  const port::SourceStats& stats = source.stats();
+  t.packets += as_double(stats.received_packets);
+  t.bytes += as_double(stats.received_bytes);
+  t.transmitted += as_double(stats.transmitted_packets);
+  t.refused += as_double(stats.transmit_refused);
+  t.truncated += as_double(stats.truncated_packets);
+  t.last_packet_ns = std::max(t.last_packet_ns, stats.last_packet_ns.get());
+}
+
 SourceTotals sum_sources(port::EthdevSet& ports, std::uint16_t port) {
   SourceTotals t;
+  if (const port::Distributor* distributor = ports.distributor(port); distributor != nullptr) {
+    for (const port::Source* queue : distributor->queues()) {
+      add_source(t, *queue);
+    }
+    return t;
+  }
   for (std::uint16_t q = 0; q < ports.queues(); ++q) {
-    const port::SourceStats& stats = ports.source(port, q).stats();
-    t.packets += as_double(stats.received_packets);
-    t.bytes += as_double(stats.received_bytes);
-    t.transmitted += as_double(stats.transmitted_packets);
-    t.refused += as_double(stats.transmit_refused);
-    t.truncated += as_double(stats.truncated_packets);
-    t.last_packet_ns = std::max(t.last_packet_ns, stats.last_packet_ns.get());
+    add_source(t, ports.source(port, q));
   }
   return t;
+}
+
+// Of a port without a receive core all are 0.
+void add_distribution(Samples& samples, port::EthdevSet& ports, std::uint16_t index) {
+  const std::string& name = ports.report(index).name;
+  const port::Distributor* d = ports.distributor(index);
+  samples.add(Family::port_distribution_dropped_packets_total, {name},
+              d != nullptr ? static_cast<double>(d->ring_full()) : 0);
+  samples.add(Family::port_receive_core_run_seconds_total, {name},
+              d != nullptr ? cycles_to_seconds(d->run_cycles()) : 0);
+  samples.add(Family::port_receive_core_busy_seconds_total, {name},
+              d != nullptr ? cycles_to_seconds(d->busy_cycles()) : 0);
 }
 
 void add_port(Samples& samples, const MetricSources& sources, std::uint16_t index,
@@ -79,8 +117,9 @@ void add_port(Samples& samples, const MetricSources& sources, std::uint16_t inde
       t.last_packet_ns != 0 ? static_cast<std::int64_t>(t.last_packet_ns) : sources.start.ns;
   samples.add(Family::port_last_packet_age_seconds, {name},
               static_cast<double>(std::max<std::int64_t>(wall_clock_now().ns - last, 0)) / 1e9);
-  const bool symmetric =
-      report.rss == port::RssState::symmetric || report.rss == port::RssState::kernel_symmetric;
+  const bool symmetric = report.rss == port::RssState::symmetric ||
+                         report.rss == port::RssState::kernel_symmetric ||
+                         report.rss == port::RssState::software;
   samples.add(Family::port_rss_symmetric, {name}, symmetric ? 1 : 0);
   samples.add(Family::port_rss_queues, {name}, report.queues);
 }
@@ -108,6 +147,7 @@ void add_ports(Samples& samples, const MetricSources& sources) {
   for (std::uint16_t i = 0; i < sources.ports->port_count(); ++i) {
     add_port(samples, sources, i, snapshots[i]);
     add_transmitted(samples, sources, i);
+    add_distribution(samples, *sources.ports, i);
   }
 }
 
@@ -196,9 +236,17 @@ void add_http2(Samples& samples, const std::string& worker, const detect::Inspec
   samples.add(Family::http2_memory_used_bytes, {worker}, as_double(connections.bytes_in_use));
 }
 
+void add_evaluation(Samples& samples, const std::string& worker, const detect::PolicySeat& seat) {
+  const rules::EvaluatorCounters& r = seat.rule_counters();
+  samples.add(Family::rule_evaluations_total, {worker}, as_double(r.events));
+  samples.add(Family::regexes_given_up_total, {worker}, as_double(r.regexes_given_up));
+  samples.add(Family::prefilter_hits_total, {worker}, as_double(r.heads_passed));
+  samples.add(Family::scans_total, {worker}, as_double(r.scans));
+  samples.add(Family::scanned_bytes_total, {worker}, as_double(r.bytes_scanned));
+}
+
 void add_inspection(Samples& samples, const std::string& worker, const pipeline::Worker& w) {
   const detect::Counters& d = w.inspector().counters();
-  const rules::EvaluatorCounters& r = w.inspector().rule_counters();
   const flow::Arena::Counters& arena = w.inspector().arena().counters();
   samples.add(Family::stream_gaps_total, {worker}, as_double(d.stream_gaps));
   samples.add(Family::stream_gap_bytes_total, {worker}, as_double(d.stream_gap_bytes));
@@ -232,19 +280,17 @@ void add_inspection(Samples& samples, const std::string& worker, const pipeline:
     samples.add(Family::http_head_anomalies_total, {worker, kind}, as_double(*counter));
   }
   add_http2(samples, worker, w.inspector());
+  add_exchanges(samples, worker, w.inspector());
   samples.add(Family::segments_reprobed_total, {worker}, as_double(d.segments_reprobed));
   samples.add(Family::http_datagrams_total, {worker}, as_double(d.http_datagrams));
   samples.add(Family::proxy_preambles_total, {worker}, as_double(d.proxy_preambles));
   samples.add(Family::framings_in_doubt_total, {worker}, as_double(d.framings_in_doubt));
-  samples.add(Family::rule_evaluations_total, {worker}, as_double(r.events));
   samples.add(Family::rule_hits_cut_total, {worker}, as_double(d.rule_hits_cut));
-  samples.add(Family::prefilter_hits_total, {worker}, as_double(r.heads_passed));
-  samples.add(Family::scans_total, {worker}, as_double(r.scans));
-  samples.add(Family::scanned_bytes_total, {worker}, as_double(r.bytes_scanned));
   samples.add(Family::arena_capacity_bytes, {worker}, as_double(arena.bytes_capacity));
   samples.add(Family::arena_used_bytes, {worker}, as_double(arena.bytes_in_use));
   samples.add(Family::arena_exhausted_total, {worker}, as_double(d.arena_exhausted));
   samples.add(Family::findings_lost_total, {worker}, as_double(d.findings_lost));
+  samples.add(Family::story_findings_total, {worker}, as_double(d.findings_for_story));
 }
 
 void add_worker(Samples& samples, std::size_t index, const pipeline::Worker& w) {
@@ -254,8 +300,14 @@ void add_worker(Samples& samples, std::size_t index, const pipeline::Worker& w) 
   samples.add(Family::worker_bytes_total, {worker}, as_double(c.bytes));
   samples.add(Family::worker_run_seconds_total, {worker}, cycles_to_seconds(c.run_cycles));
   samples.add(Family::worker_busy_seconds_total, {worker}, cycles_to_seconds(c.busy_cycles));
+  samples.add(Family::fast_lane_packets_total, {worker}, as_double(c.lane_packets));
   samples.add(Family::worker_loop_stall_max_seconds, {worker},
               cycles_to_seconds(c.longest_loop_cycles));
+  samples.add(Family::worker_reload_pause_max_seconds, {worker},
+              cycles_to_seconds(c.longest_taking_cycles));
+  samples.add(Family::largest_flow_packets_ratio, {worker},
+              static_cast<double>(w.largest_flow().share()) /
+                  static_cast<double>(pipeline::LargestFlow::kWhole));
   for (std::size_t i = 0; i < kDispositionCount; ++i) {
     samples.add(Family::packets_total, {worker, describe(static_cast<Disposition>(i)).name},
                 as_double(c.dispositions[i]));
@@ -303,6 +355,22 @@ void add_vlans(Samples& samples, const Engine& engine) {
   }
 }
 
+void add_rule_hits(Samples& samples, const Engine& engine) {
+  using Counters = detect::Counters;
+  constexpr std::pair<const char*, Counter Counters::*> kOutcomes[] = {
+      {"queued", &Counters::hits_queued},
+      {"suppressed", &Counters::hits_suppressed},
+      {"lost", &Counters::hits_lost},
+      {"cut", &Counters::rule_hits_cut}};
+  for (const auto& [outcome, counter] : kOutcomes) {
+    double sum = 0;
+    for (std::size_t w = 0; w < engine.worker_count(); ++w) {
+      sum += as_double(engine.worker(w).inspector().counters().*counter);
+    }
+    samples.add(Family::rule_hits_total, {outcome}, sum);
+  }
+}
+
 void add_findings(Samples& samples, const Engine& engine) {
   for (std::size_t type = 0; type < event::kEventTypeCount; ++type) {
     double produced = 0;
@@ -312,28 +380,81 @@ void add_findings(Samples& samples, const Engine& engine) {
     samples.add(Family::findings_total, {event::name(static_cast<event::EventType>(type))},
                 produced);
   }
-  for (std::size_t s = 0; s < engine.suppressions().size(); ++s) {
+  add_rule_hits(samples, engine);
+  const auto edition = engine.edition();
+  for (std::size_t s = 0; s < edition->policy->suppressions.size(); ++s) {
     double suppressed = 0;
-    for (std::size_t w = 0; w < engine.worker_count(); ++w) {
-      suppressed += as_double(engine.worker(w).inspector().counters().suppressed[s]);
+    for (const auto& seat : edition->seats) {
+      suppressed += as_double(seat->suppressed(s));
     }
-    samples.add(Family::suppressed_total, {engine.suppressions().name(s)}, suppressed);
+    samples.add(Family::suppressed_total, {edition->policy->suppressions.name(s)}, suppressed);
   }
+}
+
+// Null: there is no throttling.
+void add_throttle(Samples& samples, const story::Throttle* throttle) {
+  for (std::size_t p = 0; throttle != nullptr && p < throttle->policies().size(); ++p) {
+    samples.add(Family::throttled_total, {throttle->policies()[p].name},
+                static_cast<double>(throttle->withheld(p)));
+  }
+  const auto of = [&](auto value) {
+    return throttle != nullptr ? static_cast<double>(value(*throttle)) : 0;
+  };
+  samples.add(Family::throttle_entries, of([](const auto& t) { return t.size(); }));
+  samples.add(Family::throttle_capacity_entries, of([](const auto& t) { return t.capacity(); }));
+  samples.add(Family::throttle_evicted_entries_total,
+              of([](const auto& t) { return t.evicted(); }));
+  samples.add(Family::throttle_untold_alerts_total, of([](const auto& t) { return t.untold(); }));
 }
 
 void add_alerts(Samples& samples, const MetricSources& sources) {
   const story::Story& story = sources.engine->story();
-  for (std::size_t c = 0; c < story.catalogs().size(); ++c) {
-    const std::vector<alert::RuleFacts>& rules = story.catalogs()[c].rules;
-    for (std::size_t r = 0; r < rules.size(); ++r) {
-      samples.add(Family::alerts_total, {rules[r].name, rules[r].id, rules[r].level},
-                  static_cast<double>(story.alerts_of_rule(c, r)));
-    }
+  for (const story::RuleBook::Total& total : story.rules().totals()) {
+    const alert::RuleFacts& rule = total.rule;
+    samples.add(Family::alerts_total, {rule.name, rule.id, rule.level},
+                static_cast<double>(total.alerts));
+    samples.add(Family::alerts_throttled_total, {rule.name, rule.id, rule.level},
+                static_cast<double>(total.throttled));
   }
+  add_throttle(samples, story.throttle());
+  samples.add(Family::correlated_rule_hits_total, static_cast<double>(story.correlated_only()));
+  samples.add(Family::story_rejected_rule_hits_total, static_cast<double>(story.rejected()));
+  samples.add(Family::stories, static_cast<double>(story.stages().size()));
+  samples.add(Family::story_capacity, static_cast<double>(story.stages().capacity()));
+  samples.add(Family::stories_evicted_total, static_cast<double>(story.stages().evicted()));
   if (sources.ring != nullptr) {
     samples.add(Family::ring_published_alerts_total,
                 static_cast<double>(sources.ring->published()));
     samples.add(Family::ring_capacity_alerts, sources.ring->capacity());
+  }
+}
+
+void add_filters(Samples& samples, const Engine& engine) {
+  const auto edition = engine.edition();
+  const rules::RuleSet& rules = *edition->policy->rules;
+  for (std::size_t f = 0; f < rules.filter_count(); ++f) {
+    double withheld = 0;
+    for (const auto& seat : edition->seats) {
+      withheld += static_cast<double>(seat->filtered(f));
+    }
+    samples.add(Family::filtered_rule_hits_total, {rules.filter_title(f)}, withheld);
+  }
+}
+
+void add_correlations(Samples& samples, const story::Story& story) {
+  const auto page = story.rules().latest();
+  const story::Correlator& correlator = *page->correlator;
+  for (std::size_t i = 0; i < correlator.size(); ++i) {
+    const alert::RuleFacts& rule = page->catalog.rules[page->catalog.base_rules() + i];
+    const story::CorrelationCounters& counters = correlator.counters(i);
+    const auto add = [&](Family family, double value) {
+      samples.add(family, {rule.name, rule.id}, value);
+    };
+    add(Family::correlation_events_total, as_double(counters.events));
+    add(Family::correlation_incomplete_events_total, as_double(counters.incomplete));
+    add(Family::correlation_groups, as_double(counters.groups));
+    add(Family::correlation_group_capacity, static_cast<double>(correlator.group_capacity(i)));
+    add(Family::correlation_groups_evicted_total, as_double(counters.groups_evicted));
   }
 }
 
@@ -352,16 +473,24 @@ std::vector<PortSnapshots::Port> PortSnapshots::get() const {
 void register_sources(metrics::Registry& registry, const MetricSources& sources) {
   registry.add([sources](Samples& samples) {
     add_process(samples, sources);
+    add_rules(samples, sources);
     add_ports(samples, sources);
     add_one_sided(samples, *sources.engine);
     for (std::size_t w = 0; w < sources.engine->worker_count(); ++w) {
       add_worker(samples, w, sources.engine->worker(w));
     }
+    const auto edition = sources.engine->edition();
+    for (std::size_t w = 0; w < edition->seats.size(); ++w) {
+      add_evaluation(samples, std::to_string(w), *edition->seats[w]);
+    }
     add_reasons(samples, *sources.engine);
     add_tunnels(samples, *sources.engine);
+    add_evidence(samples, *sources.engine);
     add_vlans(samples, *sources.engine);
     add_findings(samples, *sources.engine);
+    add_filters(samples, *sources.engine);
     add_alerts(samples, sources);
+    add_correlations(samples, sources.engine->story());
   });
 }
 

@@ -10,6 +10,7 @@
 #include "engine.h"
 #include "metrics/samples.h"
 #include "port/ethdev.h"
+#include "reload.h"
 #include "sinks.h"
 
 namespace imds::inspector {
@@ -35,6 +36,7 @@ struct MetricSources {
   port::EthdevSet* ports = nullptr;          // nullptr offline
   const PortSnapshots* snapshots = nullptr;  // with ports
   Timestamp start;
+  const Reloader* reloader = nullptr;  // nullptr offline
 };
 
 // The sources must outlive the registry's exporter.

@@ -22,4 +22,12 @@ namespace imds::inspector {
 void catch_stop_signals();
 [[nodiscard]] bool stop_requested();
 
+// SIGHUP from here on is noted.
+void catch_reload_signal();
+// Whether one came since this was last asked.
+[[nodiscard]] bool take_reload_request();
+
+// Of the default log. Any thread.
+void set_log_level(config::LogLevel level);
+
 }  // namespace imds::inspector

@@ -9,6 +9,10 @@
 namespace imds::inspector {
 
 void report_ruleset(const Ruleset& ruleset) {
+  for (const std::string& note : ruleset.notes) {
+    spdlog::warn("{}", escape_for_terminal(note));
+  }
+  spdlog::debug("rules: compiled in {}", ruleset.cost.to_string());
   for (const std::string& warning : ruleset.warnings) {
     spdlog::warn("{}", warning);
   }
@@ -18,6 +22,14 @@ void report_ruleset(const Ruleset& ruleset) {
                                  "\" is not in force: " + skipped.reason,
                              skipped.where}
                            .to_string());
+  }
+}
+
+void report_suppressions(const classify::SuppressionSet& suppressions) {
+  for (std::size_t i = 0; i < suppressions.size(); ++i) {
+    if (const std::string& why = suppressions.never_because(i); !why.empty()) {
+      spdlog::warn("suppression \"{}\" never matches, because {}", suppressions.name(i), why);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include <algorithm>
+#include <chrono>
 #include <climits>
 #include <filesystem>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "build_config.h"
 #include "config/load.h"
 #include "event/fields.h"
+#include "match/compilation.h"
 
 namespace imds::inspector {
 
@@ -123,6 +125,11 @@ Status apply_overrides(const CommandLine& line, config::Config& config) {
 
 }  // namespace
 
+std::string CompileCost::to_string() const {
+  return std::to_string(time.count()) + " ms, " + std::to_string(compiled) +
+         " databases compiled, " + std::to_string(from_cache) + " taken from the cache";
+}
+
 Result<Settings> load_settings(const CommandLine& line) {
   Settings settings;
   settings.config_path = line.config_file.value_or(find_config_file());
@@ -134,31 +141,86 @@ Result<Settings> load_settings(const CommandLine& line) {
   if (auto status = apply_overrides(line, settings.config); !status) {
     return pass_on(status);
   }
+  auto clients = config::load_clients(settings.config.rules.clients);
+  if (!clients) {
+    return pass_on(clients);
+  }
+  settings.config.clients = std::move(*clients);
   settings.hostname = settings.config.observer.hostname.empty() ? system_hostname()
                                                                 : settings.config.observer.hostname;
   return settings;
 }
 
-Result<Ruleset> load_ruleset(const config::Rules& rules) {
+namespace {
+
+// Leaves out rules that cannot be compiled, and tells why.
+void refuse_uncompilable(sigma::LoadedRules& loaded) {
+  std::vector<sigma::Rule> kept;
+  for (sigma::Rule& rule : loaded.rules) {
+    if (Status compiles = rules::RuleSet::check(rule); !compiles) {
+      loaded.refused.push_back(std::move(compiles.error()));
+    } else {
+      kept.push_back(std::move(rule));
+    }
+  }
+  loaded.rules = std::move(kept);
+}
+
+}  // namespace
+
+Result<Ruleset> load_ruleset(const config::Rules& rules, const RulesetOptions& options) {
   auto fields = event::FieldTable::load(rules.fields);
   if (!fields) {
     return pass_on(fields);
   }
   const std::vector<fs::path> paths(rules.paths.begin(), rules.paths.end());
-  auto loaded = sigma::load_paths(paths, *fields);
+  const Deadline deadline(std::chrono::seconds(rules.compile_timeout_seconds),
+                          "rules.compile_timeout", options.stop);
+  sigma::LoadOptions load;
+  load.deadline = deadline;
+  load.keep_going = options.errors == Errors::all;
+  for (const config::Placeholder& placeholder : rules.placeholders) {
+    load.placeholders[placeholder.name] = placeholder.values;
+  }
+  auto loaded = sigma::load_paths(paths, *fields, load);
   if (!loaded) {
     return pass_on(loaded);
   }
-  auto compiled = rules::RuleSet::compile(loaded->rules);
+  if (options.errors == Errors::all) {
+    refuse_uncompilable(*loaded);
+  }
+  match::CompilationOptions limits;
+  limits.cache_folder = rules.cache;
+  limits.deadline = deadline;
+  match::Compilation compilation(std::move(limits));
+  const auto begin = std::chrono::steady_clock::now();
+  rules::CompileOptions compile;
+  compile.generation = options.generation;
+  compile.compilation = &compilation;
+  auto compiled = rules::RuleSet::compile(loaded->rules, compile, loaded->filters);
   if (!compiled) {
     return pass_on(compiled);
   }
+  compilation.tidy();
   Ruleset out;
+  out.notes = compilation.notes();
+  out.cost = {std::chrono::duration_cast<std::chrono::milliseconds>(
+                  std::chrono::steady_clock::now() - begin),
+              compilation.compiled(), compilation.from_cache()};
   if (compiled->get()->size() == 0) {
     out.warnings.emplace_back("no rule is in force: nothing will alert");
   }
   out.compiled = std::move(*compiled);
+  out.correlations = std::move(loaded->correlations);
+  out.filters = std::move(loaded->filters);
+  for (const sigma::Rule& rule : loaded->rules) {
+    out.correlated_only.push_back(!rule.alerts);
+  }
   out.skipped = std::move(loaded->skipped);
+  out.refused = std::move(loaded->refused);
+  if (options.errors == Errors::all) {
+    out.rules = std::move(loaded->rules);
+  }
   for (const sigma::Warning& warning : loaded->warnings) {
     out.warnings.push_back(Error{ErrorKind::config, warning.message, warning.where}.to_string());
   }

@@ -8,16 +8,17 @@
 
 namespace imds::inspector {
 
-bool RingSink::deliver(const imds_alert_record& record) {
-  writer_.publish(record);
+bool RingSink::deliver(const alert::SparseRecord& alert) {
+  writer_.publish(alert);
   published_.store(writer_.published(), std::memory_order_relaxed);
-  if ((record.flags & IMDS_ALERT_IS_TEST) != 0) {
+  if ((alert.record.flags & IMDS_ALERT_IS_TEST) != 0) {
     test_alerts_.fetch_add(1, std::memory_order_relaxed);
   }
   return true;
 }
 
-bool PrintSink::deliver(const imds_alert_record& record) {
+bool PrintSink::deliver(const alert::SparseRecord& alert) {
+  const imds_alert_record& record = alert.record;
   std::string line;
   switch (format_) {
     case OutputFormat::text:
@@ -29,6 +30,8 @@ bool PrintSink::deliver(const imds_alert_record& record) {
     case OutputFormat::eve:
       line = alert::to_eve_json(record);
       break;
+    case OutputFormat::json:
+      break;  // of --check, which delivers no alerts
   }
   line += '\n';
   if (progress_ != nullptr) {

@@ -17,7 +17,7 @@ class Progress;
 class RingSink final : public story::AlertSink {
  public:
   explicit RingSink(alert::RingWriter writer) : writer_(std::move(writer)) {}
-  bool deliver(const imds_alert_record& record) override;
+  bool deliver(const alert::SparseRecord& alert) override;
   void tick() override { writer_.beat(); }
 
   [[nodiscard]] std::uint64_t published() const {
@@ -39,7 +39,7 @@ class PrintSink final : public story::AlertSink {
  public:
   PrintSink(OutputFormat format, bool colour, Progress* progress)
       : format_(format), colour_(colour), progress_(progress) {}
-  bool deliver(const imds_alert_record& record) override;
+  bool deliver(const alert::SparseRecord& alert) override;
   // Shows what was delivered so far. False, with the reason in error(), once any write failed.
   bool flush();
   [[nodiscard]] bool failed() const { return error_ != 0; }

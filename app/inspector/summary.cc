@@ -25,8 +25,14 @@ struct Totals {
   std::uint64_t heads_parsed = 0;
   std::uint64_t produced = 0;
   std::uint64_t queued = 0;
+  std::uint64_t for_story = 0;
   std::uint64_t suppressed = 0;
   std::uint64_t lost = 0;
+  std::uint64_t hits = 0;
+  std::uint64_t hits_queued = 0;
+  std::uint64_t hits_suppressed = 0;
+  std::uint64_t hits_lost = 0;
+  std::uint64_t hits_cut = 0;
   std::uint64_t gaps = 0;
 };
 
@@ -67,8 +73,14 @@ Totals total(const Engine& engine) {
       t.produced += produced.get();
     }
     t.queued += d.findings_queued.get();
+    t.for_story += d.findings_for_story.get();
     t.suppressed += d.findings_suppressed.get();
     t.lost += d.findings_lost.get();
+    t.hits += d.hits_produced.get();
+    t.hits_queued += d.hits_queued.get();
+    t.hits_suppressed += d.hits_suppressed.get();
+    t.hits_lost += d.hits_lost.get();
+    t.hits_cut += d.rule_hits_cut.get();
     t.gaps += d.stream_gaps.get();
   }
   return t;
@@ -125,6 +137,19 @@ std::string traffic_line(const Totals& t, double seconds) {
   return "bytes     " + number(t.bytes) + rate + '\n';
 }
 
+// One hit is one rule for one finding, and would be one alert, as would a completed correlation.
+std::string hits_line(const Totals& t, const story::Story& story) {
+  const auto if_any = [](const char* words, std::uint64_t n) {
+    return n > 0 ? words + number(n) : std::string();
+  };
+  return "rule hits " + number(t.hits) +
+         if_any(" + correlations ", story.correlations_completed()) + " = alerts " +
+         number(story.alerts()) + " + throttled " + number(story.throttled()) +
+         if_any(" + only correlated ", story.correlated_only()) +
+         if_any(" + rejected by the story ", story.rejected()) + " + suppressed " +
+         number(t.hits_suppressed) + " + lost " + number(t.hits_lost + t.hits_cut) + '\n';
+}
+
 }  // namespace
 
 std::string summarize(const Engine& engine, double seconds) {
@@ -135,7 +160,9 @@ std::string summarize(const Engine& engine, double seconds) {
   out += "http      " + number(t.heads) + " request heads, " + number(t.heads_parsed) +
          " of them parsed and matched\n";
   out += "findings  produced " + number(t.produced) + " = delivered " + number(t.queued) +
-         " + suppressed " + number(t.suppressed) + " + lost " + number(t.lost) + '\n';
+         " + suppressed " + number(t.suppressed) + " + lost " + number(t.lost);
+  out += t.for_story > 0 ? ", " + number(t.for_story) + " for the story only\n" : "\n";
+  out += hits_line(t, story);
   out += "alerts    " + number(story.alerts());
   const char* separator = ": ";
   static constexpr std::array<const char*, story::kSeverities> kLevels = {
@@ -151,10 +178,14 @@ std::string summarize(const Engine& engine, double seconds) {
 
 bool adds_up(const Engine& engine) {
   const Totals t = total(engine);
+  const story::Story& story = engine.story();
   const auto given = t.dispositions[static_cast<std::size_t>(Disposition::handed_over)];
   return t.balanced && given == t.taken_over && t.datagrams_given == t.datagrams_taken &&
-         t.produced == t.queued + t.suppressed + t.lost && engine.story().findings() == t.queued &&
-         engine.story().unknown_rules() == 0;
+         t.produced == t.queued + t.suppressed + t.lost && story.findings() == t.queued &&
+         t.hits == t.hits_queued + t.hits_suppressed + t.hits_lost + t.hits_cut &&
+         story.alerts() + story.throttled() + story.correlated_only() + story.rejected() ==
+             t.hits_queued + story.correlations_completed() &&
+         story.unknown_rules() == 0;
 }
 
 }  // namespace imds::inspector

@@ -33,6 +33,15 @@ TEST(CommandLine, RepeatedOptionsKeepTheirOrder) {
   EXPECT_EQ(line->format, OutputFormat::ecs);
 }
 
+TEST(CommandLine, ThrottleIsForCaptures) {
+  EXPECT_FALSE(parse({"--read", "a.pcap"})->throttle);
+  EXPECT_TRUE(parse({"--read", "a.pcap", "--throttle"})->throttle);
+  const auto live = parse({"--throttle"});
+  ASSERT_FALSE(live.has_value());
+  EXPECT_EQ(live.error().kind, ErrorKind::usage);
+  EXPECT_THAT(live.error().message, HasSubstr("--throttle needs --read"));
+}
+
 TEST(CommandLine, WhatFollowsTheSeparatorIsForDpdk) {
   const auto line = parse({"--interface", "eth1", "--", "--log-level", "*:debug", "--", "-v"});
   ASSERT_TRUE(line.has_value()) << line.error().message;
@@ -86,6 +95,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Refused{{"--workers", "two"}, "two"},                //
                       Refused{{"--workers", "1", "--workers", "2"}, "--workers"},
                       Refused{{"--read", "x", "--inject-test"}, "--inject-test"},
+                      Refused{{"--read", "x", "--reload"}, "--reload"},
+                      Refused{{"--check", "--reload"}, "--reload"},
+                      Refused{{"--inject-test", "--reload"}, "--reload"},
                       Refused{{"--read", "x", "--interface", "lo"}, "--interface"},
                       Refused{{"--read", "x", "--workers", "2"}, "--workers"}));
 

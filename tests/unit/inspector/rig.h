@@ -15,8 +15,8 @@ namespace imds::inspector {
 // Keeps what is delivered.
 class KeepSink final : public story::AlertSink {
  public:
-  bool deliver(const imds_alert_record& record) override {
-    records.push_back(record);
+  bool deliver(const alert::SparseRecord& alert) override {
+    records.push_back(alert.record);
     return true;
   }
   std::vector<imds_alert_record> records;

@@ -44,6 +44,7 @@ constexpr const char* kRule =
     "detection: {a: {url|contains: /latest/meta-data}, condition: a}\n";
 
 TEST_F(Settings_, TheCommandLineWins) {
+  write("clients.yaml", "clients: [{kind: curl, user_agent: ['curl/*']}]\n");
   write("inspector.yaml",
         "ports: [{name: a, interface: eth7}]\nworkers: {cores: [0, 1]}\n"
         "metrics: {enabled: false}\nlog: {level: error}\nobserver: {hostname: sensor-1}\n");

@@ -31,7 +31,9 @@ TEST(Summary, NamesEveryPacketAndFinding) {
   EXPECT_THAT(text, HasSubstr("received 5 = inspected 1 + no_payload 4"));
   EXPECT_THAT(text, HasSubstr("flows     1 followed, 0 gaps"));
   EXPECT_THAT(text, HasSubstr("http      1 request heads, 1 of them parsed"));
-  EXPECT_THAT(text, HasSubstr("produced 2 = delivered 2 + suppressed 0 + lost 0"));
+  EXPECT_THAT(text, HasSubstr("produced 3 = delivered 3 + suppressed 0 + lost 0"));
+  EXPECT_THAT(text, HasSubstr("rule hits 4 = alerts 2 + throttled 0 + rejected by the story 2 + "
+                              "suppressed 0 + lost 0"));  // a test request has no story
   EXPECT_THAT(text, HasSubstr("alerts    2: 2 "));
   EXPECT_TRUE(adds_up(*rig.engine));
 }
@@ -45,8 +47,9 @@ TEST(Summary, CountsWhatIsSuppressed) {
   ASSERT_TRUE(source->inject(kEndpoint).has_value());
   rig.poll(*source);
   EXPECT_TRUE(rig.sink.records.empty());
-  EXPECT_THAT(summarize(*rig.engine, 0),
-              HasSubstr("produced 2 = delivered 0 + suppressed 2 + lost 0"));
+  const std::string text = summarize(*rig.engine, 0);
+  EXPECT_THAT(text, HasSubstr("produced 3 = delivered 0 + suppressed 3 + lost 0"));
+  EXPECT_THAT(text, HasSubstr("rule hits 4 = alerts 0 + throttled 0 + suppressed 4 + lost 0"));
   EXPECT_TRUE(adds_up(*rig.engine));
 }
 
