@@ -105,8 +105,9 @@ void suppression_match(benchmark::State& state) {
   packet::VlanStack vlans;
   vlans.ids[0] = 7;
   vlans.count = 1;
+  const Tunnel tunnel;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(set.match(client, vlans, 0, {}));
+    benchmark::DoNotOptimize(set.first_for(set.covering({client, vlans, 0, tunnel}), 0));
   }
 }
 BENCHMARK(suppression_match);

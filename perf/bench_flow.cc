@@ -80,7 +80,7 @@ void find_burst(benchmark::State& state) {
       table.prefetch(hashes[i]);
     }
     for (std::size_t i = 0; i < kBurst; ++i) {
-      table.prefetch_entry(hashes[i]);
+      (void)table.candidate(hashes[i]);
     }
     for (std::size_t i = 0; i < kBurst; ++i) {
       BenchTable::Entry* entry = table.find(burst[i], hashes[i]);

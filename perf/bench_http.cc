@@ -10,6 +10,7 @@
 #include "http/body.h"
 #include "http/head.h"
 #include "http/head_end.h"
+#include "http/ordinary_head.h"
 #include "http/probe.h"
 #include "http/sketch.h"
 #include "http/target.h"
@@ -77,6 +78,17 @@ void sketch(benchmark::State& state) {
   per_item(state);
 }
 BENCHMARK(sketch);
+
+// All of the above and parsing, as nearly every head is read.
+void ordinary(benchmark::State& state) {
+  RequestHead head;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(read_ordinary_head(bytes(kBrowser), 65536, head));
+    benchmark::ClobberMemory();
+  }
+  per_item(state);
+}
+BENCHMARK(ordinary);
 
 void parse(benchmark::State& state) {
   RequestHead head;

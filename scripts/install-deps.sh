@@ -26,6 +26,7 @@ build=(
   libspdlog-dev prometheus-cpp-dev                # logs, metrics
   libexpected-dev libssl-dev zlib1g-dev libnuma-dev
   libnghttp2-dev                                  # HTTP/2 header compression
+  libpcre2-dev                                    # regular expressions Hyperscan cannot express
   libgtest-dev libgmock-dev libbenchmark-dev      # tests and benchmarks are part of the build
 )
 run=(
@@ -38,8 +39,11 @@ tests=(
   nghttp2-client nghttp2-server                   # real peers that speak HTTP/2
   prometheus                                      # a real scraper, and promtool
   dpdk-dev                                        # dpdk-testpmd, the other end of a memif
+  libpcap-dev                                     # what perf/read.sh compares reading captures with
   python3 python3-pytest python3-pytest-timeout python3-yaml
   python3-scapy python3-hpack python3-hyperframe  # make the captures of tests/e2e/evasion
+  tshark                                          # a second opinion on generated traces
+  netsniff-ng tcpreplay lua5.4                    # perf/pktgen: trafgen and tcpreplay, its search
   clang libclang-rt-dev                           # the sanitised build uses the second compiler
   clang-format clang-tidy shellcheck              # style
 )

@@ -1,53 +1,17 @@
 #include "trace.h"
 
 #include <algorithm>
-#include <array>
-#include <cstddef>
-#include <random>
 #include <vector>
 
-#include "conversations.h"
+#include "flows.h"
+#include "maker.h"
+#include "recipes.h"
 
 namespace imds::traces {
 
 namespace {
 
-// How much of a trace each kind of conversation makes up, in bytes, and how many run at a time.
-struct Share {
-  Kind kind;
-  double bytes;
-};
-struct Recipe {
-  Profile profile;
-  std::size_t concurrent;
-  std::vector<Share> shares;
-};
-
-const std::vector<Recipe>& recipes() {
-  static const std::vector<Recipe> all = {
-      {{"small", "64-byte frames, TCP and UDP, nothing of interest but a handful of requests",
-        262'144},
-       16'384,
-       {{Kind::small_tcp, 0.749}, {Kind::small_udp, 0.25}, {Kind::imds, 0.001}}},
-      {{"mix-lite", "60 % TLS, 30 % HTTP with bodies, 9 % UDP, 1 % IMDS by bytes", 262'144},
-       2'000,
-       {{Kind::tls, 0.60}, {Kind::http, 0.30}, {Kind::udp, 0.09}, {Kind::imds, 0.01}}},
-      {{"http", "request heads only, one per packet, next to none of interest", 262'144},
-       2'000,
-       {{Kind::heads, 0.999}, {Kind::imds, 0.001}}},
-      {{"imds", "nothing but clients of the metadata service: every request alerts", 65'536},
-       500,
-       {{Kind::imds, 1.0}}},
-  };
-  return all;
-}
-
-const Recipe& recipe_of(const Profile& profile) {
-  return *std::find_if(recipes().begin(), recipes().end(),
-                       [&](const Recipe& r) { return r.profile.name == profile.name; });
-}
-
-// Decides which kind of conversation comes next: the one furthest behind its share.
+// Which kind of conversation comes next: the one furthest behind its share.
 class Chooser {
  public:
   explicit Chooser(const std::vector<Share>& shares) : shares_(shares), made_(shares.size()) {}
@@ -61,23 +25,123 @@ class Chooser {
     }
     return best;
   }
-  void made(std::size_t which, const Conversation& conversation) {
-    for (const support::Bytes& frame : conversation.frames) {
-      made_[which] += static_cast<double>(frame.size());
-    }
-  }
+  void made(std::size_t which, std::uint64_t bytes) { made_[which] += static_cast<double>(bytes); }
 
  private:
   const std::vector<Share>& shares_;
   std::vector<double> made_;
 };
 
-struct Running {
-  Conversation conversation;
-  std::size_t next = 0;
+// Plays conversations at the same time: a few packets of one, then of another, chosen at random.
+class Scheduler {
+ public:
+  Scheduler(const Recipe& recipe, std::uint64_t packets, std::uint64_t seed, const Emit& emit)
+      : recipe_(recipe), emit_(emit), packets_(packets), maker_(seed), chooser_(recipe.shares) {
+    maker_.set_link(recipe.link);
+    const double scale =
+        std::min(1.0, static_cast<double>(packets) / static_cast<double>(recipe.profile.packets));
+    concurrent_ = std::max<std::size_t>(
+        1, static_cast<std::size_t>(scale * static_cast<double>(recipe.profile.flows)));
+  }
+
+  Summary run() {
+    if (recipe_.elephant > 0) {
+      elephant_ = maker_.elephant(
+          static_cast<std::uint64_t>(recipe_.elephant * static_cast<double>(packets_)));
+      planned_ = elephant_.size();
+      ++summary_.flows;
+    }
+    for (;;) {
+      while (running_.size() < concurrent_ && planned_ < packets_) {
+        begin_conversation();
+      }
+      summary_.concurrent = std::max<std::uint64_t>(
+          summary_.concurrent, running_.size() + (elephant_.is_done() ? 0 : 1));
+      if (!elephant_.is_done() &&
+          (running_.empty() || maker_.random().fraction() < recipe_.elephant)) {
+        play_some(elephant_);
+      } else if (!running_.empty()) {
+        const std::size_t chosen = maker_.random().between(0, running_.size() - 1);
+        play_some(running_[chosen]);
+        if (running_[chosen].is_done()) {
+          std::swap(running_[chosen], running_.back());
+          running_.pop_back();
+        }
+      } else {
+        return summary_;
+      }
+    }
+  }
+
+ private:
+  void begin_conversation() {
+    const std::size_t which = chooser_.next();
+    Conversation added = maker_.make(recipe_.shares[which].kind);
+    chooser_.made(which, added.bytes());
+    planned_ += added.size();
+    ++summary_.flows;
+    summary_.alerts.add(added.alerts);
+    running_.push_back(std::move(added));
+  }
+
+  void play_some(Conversation& one) {
+    constexpr std::size_t kMostInARow = 4;
+    for (std::size_t i = maker_.random().between(1, kMostInARow); i > 0 && !one.is_done(); --i) {
+      one.write(one.next++, maker_.noise(), frame_);
+      emit_(Timestamp{kBegin.ns + since_start_ns_}, frame_);
+      ++summary_.packets;
+      summary_.bytes += frame_.size();
+      since_start_ns_ += time_to_next();
+    }
+  }
+
+  [[nodiscard]] std::int64_t time_to_next() const {
+    constexpr std::size_t kOnWire = 24;  // preamble, FCS and gap
+    constexpr std::int64_t kGbitPerSecond = 10;
+    return recipe_.seconds != 0
+               ? recipe_.seconds * kNanosPerSecond / static_cast<std::int64_t>(packets_)
+               : static_cast<std::int64_t>(frame_.size() + kOnWire) * 8 / kGbitPerSecond;
+  }
+
+  static constexpr Timestamp kBegin{1'760'000'000 * kNanosPerSecond};
+
+  const Recipe& recipe_;
+  const Emit& emit_;
+  std::uint64_t packets_;
+  std::size_t concurrent_ = 1;
+  Maker maker_;
+  Chooser chooser_;
+  Conversation elephant_;
+  std::vector<Conversation> running_;
+  std::uint64_t planned_ = 0;
+  std::int64_t since_start_ns_ = 0;
+  support::Bytes frame_;
+  Summary summary_;
 };
 
 }  // namespace
+
+void Alerts::add(std::string_view event, std::string_view rule, std::uint64_t count) {
+  by_event[std::string(event)] += count;
+  by_rule[std::string(rule)] += count;
+}
+
+void Alerts::add(const Alerts& other) {
+  for (const auto& [event, count] : other.by_event) {
+    by_event[event] += count;
+  }
+  for (const auto& [rule, count] : other.by_rule) {
+    by_rule[rule] += count;
+  }
+}
+
+std::uint64_t Alerts::total() const {
+  std::uint64_t sum = 0;
+  for (const auto& [rule, count] : by_rule) {
+    sum += count;
+  }
+  return sum;
+}
 
 std::span<const Profile> profiles() {
   static const std::vector<Profile> all = [] {
@@ -85,64 +149,34 @@ std::span<const Profile> profiles() {
     for (const Recipe& recipe : recipes()) {
       out.push_back(recipe.profile);
     }
+    for (const std::string_view name : {"flows-10k", "flows-1M", "flows-10M"}) {
+      out.push_back(flows_profile(name, *flows_of_name(name)));
+    }
     return out;
   }();
   return all;
 }
 
-const Profile* find_profile(std::string_view name) {
-  const auto all = profiles();
-  const auto found =
-      std::find_if(all.begin(), all.end(), [&](const Profile& p) { return p.name == name; });
-  return found == all.end() ? nullptr : &*found;
+std::optional<Profile> find_profile(std::string_view name) {
+  for (const Alias& alias : aliases()) {
+    if (alias.name == name) {
+      name = alias.profile;
+    }
+  }
+  if (const Recipe* recipe = find_recipe(name)) {
+    return recipe->profile;
+  }
+  if (const auto flows = flows_of_name(name)) {
+    return flows_profile(name, *flows);
+  }
+  return std::nullopt;
 }
 
 Summary generate(const Profile& profile, std::uint64_t packets, std::uint64_t seed,
                  const Emit& emit) {
-  constexpr std::size_t kMostInARow = 4;  // packets of one conversation
-  constexpr std::int64_t kStepNs = 1000;
-  const Recipe& recipe = recipe_of(profile);
-  ConversationMaker maker(seed);
-  Chooser chooser(recipe.shares);
-  Summary summary;
-  std::uint64_t planned = 0;
-  std::vector<Running> running;
-  Timestamp time{1'760'000'000 * kNanosPerSecond};
-
-  const auto begin_conversation = [&] {
-    const std::size_t which = chooser.next();
-    Running added{maker.make(recipe.shares[which].kind)};
-    chooser.made(which, added.conversation);
-    planned += added.conversation.frames.size();
-    ++summary.flows;
-    for (const auto& [event, count] : added.conversation.alerts) {
-      summary.alerts[event] += count;
-    }
-    running.push_back(std::move(added));
-  };
-
-  for (;;) {
-    while (running.size() < recipe.concurrent && planned < packets) {
-      begin_conversation();
-    }
-    if (running.empty()) {
-      return summary;
-    }
-    const std::size_t chosen = maker.random()() % running.size();
-    Running& one = running[chosen];
-    for (std::size_t i = 1 + maker.random()() % kMostInARow;
-         i > 0 && one.next < one.conversation.frames.size(); --i) {
-      const support::Bytes& frame = one.conversation.frames[one.next++];
-      emit(time, frame);
-      time.ns += kStepNs;
-      ++summary.packets;
-      summary.bytes += frame.size();
-    }
-    if (one.next == one.conversation.frames.size()) {
-      std::swap(one, running.back());
-      running.pop_back();
-    }
-  }
+  const Recipe* recipe = find_recipe(profile.name);
+  return recipe != nullptr ? Scheduler(*recipe, packets, seed, emit).run()
+                           : generate_flows(profile, packets, seed, emit);
 }
 
 }  // namespace imds::traces
