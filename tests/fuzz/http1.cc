@@ -9,6 +9,7 @@
 #include "http/body.h"
 #include "http/head.h"
 #include "http/head_end.h"
+#include "http/ordinary_head.h"
 #include "http/probe.h"
 #include "http/sketch.h"
 
@@ -71,6 +72,52 @@ http::BodyPlan check_request(ByteSpan head) {
   return plan;
 }
 
+bool same_headers(const http::HeaderBlock& a, const http::HeaderBlock& b) {
+  const auto same = [](std::string_view x, std::string_view y) {
+    return x.data() == y.data() && x.size() == y.size();
+  };
+  return a.count == b.count && a.kept_count == b.kept_count && a.bytes.data() == b.bytes.data() &&
+         a.bytes.size() == b.bytes.size() && same(a.host, b.host) &&
+         same(a.user_agent, b.user_agent) && same(a.server, b.server) &&
+         same(a.upgrade, b.upgrade) && same(a.content_type, b.content_type) &&
+         a.repeated_host == b.repeated_host && a.framing.keep_alive == b.framing.keep_alive &&
+         a.framing.close == b.framing.close && a.framing.upgrade() == b.framing.upgrade() &&
+         std::equal(a.headers().begin(), a.headers().end(), b.headers().begin(),
+                    [&](const http::Header& x, const http::Header& y) {
+                      return same(x.name, y.name) && same(x.value, y.value);
+                    });
+}
+
+// What the quick pass reads must be what the three slow ones read.
+void check_ordinary(ByteSpan stream, const http::HeadEndFinder::Found& found) {
+  static const auto quick = std::make_unique<http::RequestHead>();
+  static const auto parsed = std::make_unique<http::RequestHead>();
+  const http::OrdinaryHead ordinary = http::read_ordinary_head(stream, 65536, *quick);
+  if (ordinary.size == 0) {
+    return;
+  }
+  require(found.status == http::HeadEndFinder::Status::complete && found.consumed == ordinary.size,
+          "an ordinary head ends where any head ends");
+  const ByteSpan head = stream.first(ordinary.size);
+  const http::RequestSketch sketch = http::sketch_request(head);
+  require(sketch.valid && sketch.disguise == ordinary.disguise,
+          "an ordinary head's disguise is as the sketch has it");
+  require(sketch.body.kind == ordinary.body.kind && sketch.body.length == ordinary.body.length &&
+              sketch.body.conflicting == ordinary.body.conflicting,
+          "an ordinary head's body is as the sketch has it");
+  std::vector<char> scratch(head.size());
+  require(http::parse_request_head(head, scratch, *parsed) == http::HeadStatus::ok,
+          "an ordinary head can be parsed");
+  require(parsed->method.data() == quick->method.data() && parsed->method == quick->method &&
+              parsed->target.data() == quick->target.data() && parsed->target == quick->target &&
+              parsed->version_text == quick->version_text && parsed->version == quick->version &&
+              same_headers(parsed->fields, quick->fields),
+          "an ordinary head is parsed as any head");
+  require(!parsed->fields.folded && !parsed->fields.bare_cr && !parsed->fields.bare_lf &&
+              !parsed->fields.blank_before_colon && parsed->fields.malformed == 0,
+          "nothing is odd about an ordinary head");
+}
+
 // How much of `bytes` is body, cut into pieces of `step`.
 http::Skipped skip(const http::BodyPlan& plan, ByteSpan bytes, std::size_t step) {
   http::BodySkipper skipper(plan);
@@ -105,6 +152,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           "a head ends where it ends, however it is cut");
   const ByteSpan head = stream.first(whole.consumed);
   const http::BodyPlan plan = check_request(head);
+  check_ordinary(stream, whole);
 
   static const auto response = std::make_unique<http::ResponseHead>();
   std::vector<char> scratch(head.size());

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "support/evidence_messages.h"
 #include "support/fragments.h"
 #include "support/http2_client.h"
 #include "support/packet_builder.h"
@@ -112,15 +113,34 @@ Seeds captures(const fs::path& folder) {
 
 Seeds rules(const fs::path& conf) {
   Seeds seeds;
-  for (const auto& entry : fs::directory_iterator(conf / "rules")) {
-    seeds.push_back(file_text(entry.path()));
+  for (const char* folder : {"rules", "correlations"}) {
+    for (const auto& entry : fs::directory_iterator(conf / folder)) {
+      seeds.push_back(file_text(entry.path()));
+    }
   }
   seeds.emplace_back(
       "title: a\nid: 11111111-1111-4111-8111-111111111111\nlevel: low\n"
       "logsource: {category: network}\ndetection:\n  a_1: {url|contains|all: [x?y, '*b\\*']}\n"
       "  b: [{dst_ip|cidr: 10.0.0.0/8}, {source.port|gte: 1024}]\n  k: ['word', 3]\n"
       "  condition: (1 of a_* and not b) or all of them\n");
+  seeds.emplace_back(
+      "title: a\nid: 11111111-1111-4111-8111-111111111111\nname: a\nlevel: low\n"
+      "logsource: {category: network}\ndetection: {s: {url: x}, condition: s}\n---\n"
+      "title: f\nlogsource: {category: network}\nfilter:\n  rules: [a]\n  s: {source.ip: "
+      "10.0.0.1}\n"
+      "  condition: not s\n---\n"
+      "title: c\nname: c\ngenerate: true\ncorrelation:\n  type: event_count\n  rules: [a]\n"
+      "  group-by: [h]\n  aliases: {h: {a: source.ip}}\n  timespan: 5m\n"
+      "  condition: {gt: 1, lte: 5, neq: 3}\n");
   return seeds;
+}
+
+Seeds conditions() {
+  return {"(1 of b_* and not a) or all of them\nurl|contains|all: x?y*\\*",
+          "a\nurl|re|i|m|s: ^/(la|b){1,3}(?!x)[^a-c]+\\1$\ndestination.ip|cidr: 10.0.0.0/8",
+          "not (a or _c)\nurl|wide|base64offset|contains: cmd\nurl|windash: ' -a /b'",
+          "a\nurl|fieldref|endswith: url.path\n@timestamp|hour|gte: 20\nrequest_headers.X-A: b",
+          "any of b*\nurl|expand: %p%/x\nsource.ip: 0xa9fea9fe\ndestination.port|lt: 80"};
 }
 
 // Pieces written over a ring: one at its header, one at a record.
@@ -168,6 +188,77 @@ Seeds streams() {
   return seeds;
 }
 
+Seeds dns() {
+  using support::dns_address;
+  using support::dns_record;
+  const std::string whole("\x07\xcf\x00", 3);  // pieces of 2000 bytes, none lost
+  const std::string pieces("\x00\x04\x00", 3);
+  const Bytes question = support::dns_pointer(support::kDnsQuestion);
+  const Bytes chain = support::dns_message(
+      {.question = "metadata.google.internal",
+       .answers = {dns_record(question, support::kDnsCname, support::dns_name("a.b")),
+                   dns_address(support::dns_name("a.b"), "169.254.169.254"),
+                   dns_address(question, "fd00:ec2::254")},
+       .authorities = {dns_record({0}, support::kDnsNs, support::dns_name("ns"))},
+       .additional = {dns_address(support::dns_pointer(40), "192.0.2.1")}});
+  const Bytes multicast = support::dns_message(
+      {.question = "", .answers = {dns_address(support::dns_name("instance-data"), "10.0.0.1")}});
+  const std::string stream =
+      text_of(support::joined({support::with_length(chain), support::with_length(multicast)}));
+  return {whole + text_of(chain), whole + text_of(multicast), whole + stream, pieces + stream};
+}
+
+Seeds dhcp() {
+  using support::dhcp_option;
+  const Bytes route = support::classless_route("169.254.169.254", 32, "10.0.0.1");
+  support::DhcpMessage overloaded;
+  overloaded.options = support::joined({dhcp_option(52, {3}), dhcp_option(121, {32, 169, 254})});
+  overloaded.file = dhcp_option(121, {169, 254, 10, 0, 0, 1});
+  overloaded.server_name = dhcp_option(3, {10, 0, 0, 1});
+  const Bytes lease = support::dhcpv6_association(3, support::dhcpv6_address("fd00:ec2::254"));
+  const Bytes delegation =
+      support::dhcpv6_association(25, support::dhcpv6_prefix("fd00:ec2::", 32));
+  return {text_of(support::dhcp_message({.options = dhcp_option(121, route)})),
+          text_of(support::dhcp_message(
+              {.options = support::joined(
+                   {dhcp_option(249, route), dhcp_option(33, {169, 254, 0, 0, 10, 0, 0, 1})})})),
+          text_of(support::dhcp_message(overloaded)),
+          text_of(support::dhcpv6_message(7, support::joined({lease, delegation}))),
+          text_of(support::dhcpv6_relayed(13, support::dhcpv6_message(2, lease)))};
+}
+
+Seeds neighbours() {
+  const auto seed = [](unsigned type, const Bytes& message) {
+    return std::string(1, static_cast<char>(type)) + text_of(message);
+  };
+  const Bytes link_layer = support::link_layer_option(2, support::kClientMac);
+  const Bytes options = support::joined(
+      {support::prefix_option("fd00:ec2::", 64), support::route_option("fd00:ec2::254", 128)});
+  const Bytes quoted = PacketBuilder().ipv4("10.0.0.5", "169.254.169.254").tcp(1, 80).build();
+  return {
+      seed(136, support::joined(
+                    {{0xe0, 0, 0, 0}, support::neighbour_body("fd00:ec2::254", link_layer)})),
+      seed(137, support::joined({Bytes(4, 0), support::address_bytes("fe80::1"),
+                                 support::neighbour_body("fd00:ec2::254", link_layer)})),
+      seed(134, support::joined({Bytes(4, 0), support::router_advertisement_body(options)})),
+      seed(5, support::joined({support::address_bytes("10.0.0.66"), quoted})),
+      seed(0, PacketBuilder()
+                  .arp(2, support::kClientMac, "169.254.169.254", support::kServerMac, "10.0.0.1")
+                  .build()),
+  };
+}
+
+Seeds credentials() {
+  const std::string piece(1, '\x05');
+  return {
+      piece +
+          R"({"Code":"Success","AccessKeyId":"ASIAQNZGKIQY56JQ7WML","SecretAccessKey":"FAKE-a",)"
+          R"("Token":"FAKE-b","Expiration":"2025-10-08T18:00:00Z","AccountId":"029608264753"})",
+      piece + R"({"\u0041ccessKeyId":"\u0041KIAIOSFODNN7EXAMPLE","x":{"y":[{"Token":null}]}})",
+      piece + R"({"accountId":"123456789012","region":"eu-west-1","instanceId":"i-1"})",
+      piece + R"({"InstanceProfileArn":"arn:aws:iam::123456789012:instance-profile/web"})"};
+}
+
 using Makers = std::map<std::string, std::function<Seeds()>>;
 
 Makers makers(const fs::path& folder, const fs::path& conf) {
@@ -178,12 +269,18 @@ Makers makers(const fs::path& folder, const fs::path& conf) {
       {"normalise", targets},
       {"capture", [=] { return captures(folder); }},
       {"sigma", [=] { return rules(conf); }},
+      {"sigma_condition", conditions},
       {"config",
        [=] {
          return Seeds{file_text(conf / "inspector.yaml"), "ports:\n- name: a\n"};
        }},
+      {"dhcp", dhcp},
+      {"dns", dns},
+      {"neighbours", neighbours},
       {"ring", rings},
       {"redact", masked},
+      {"credentials", credentials},
+      {"exchange", streams},
       {"streams", streams},
   };
 }

@@ -1,11 +1,13 @@
 // The packet decoder: whatever the bytes, every view lies within them and the fields agree.
 //
 // Input: link type selector, flags (a cut capture, stripped tags), then the frame.
+#include <algorithm>
 #include <array>
 
 #include "flow/key.h"
 #include "fuzz.h"
 #include "packet/decode.h"
+#include "packet/plain.h"
 
 namespace {
 
@@ -38,6 +40,55 @@ void check(const packet::PacketView& view, ByteSpan bytes, const packet::DecodeO
   }
 }
 
+// What the short way takes, the whole way takes the same.
+void check_plain(ByteSpan frame, const packet::DecodeOptions& options) {
+  using fuzz::require;
+  packet::PlainPacket plain;
+  if (!packet::read_plain(frame, options.ports, plain)) {
+    return;
+  }
+  packet::PacketView view;
+  packet::decode(frame, {}, options, view);
+  require(view.reason == DecodeReason::none && view.anomaly == DecodeReason::none &&
+              !view.truncated && !view.is_fragment && view.tunnel.path.count == 0,
+          "the short way takes only what is in order");
+  const std::size_t size = plain.is_v6 ? 16 : 4;
+  require(
+      plain.is_v6 == view.source.is_v6() &&
+          std::equal(plain.source, plain.source + size, view.source.bytes.begin()) &&
+          std::equal(plain.destination, plain.destination + size, view.destination.bytes.begin()),
+      "addresses agree");
+  require(static_cast<std::uint8_t>(plain.protocol) == view.protocol &&
+              plain.source_port == view.source_port &&
+              plain.destination_port == view.destination_port,
+          "protocol and ports agree");
+  require(plain.payload == view.payload.data() && plain.payload_size == view.payload.size() &&
+              plain.payload_size == view.payload_length,
+          "the payload agrees");
+  require(
+      plain.protocol != packet::IpProtocol::tcp ||
+          (plain.sequence == view.tcp.sequence && plain.acknowledgment == view.tcp.acknowledgment &&
+           plain.tcp_flags == view.tcp.flags),
+      "the same TCP header");
+  require(plain.vlan() == view.vlan, "the same VLAN tags");
+  packet::PacketView wide;
+  packet::widen(plain, frame, view.time, wide);
+  require(wide.ttl == view.ttl && wide.tcp.window == view.tcp.window &&
+              wide.network.data() == view.network.data() &&
+              wide.network.size() == view.network.size() && wide.ether_type == view.ether_type &&
+              wide.source == view.source && wide.destination == view.destination,
+          "widened, it is what the whole way makes of it");
+  packet::PlainPacket straight;
+  require(!packet::read_tcp_in_ipv4(frame, straight) ||
+              (straight.payload == plain.payload && straight.payload_size == plain.payload_size),
+          "the straight line takes the same payload");
+  flow::Key short_key;
+  flow::Key whole_key;
+  require(flow::make_key(plain, {}, short_key) == flow::make_key(view, {}, whole_key) &&
+              short_key == whole_key,
+          "key and direction agree");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -58,6 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   packet::PacketView view;
   packet::decode(frame, info, options, view);
   check(view, frame, options);
+  check_plain(frame, options);
   if (view.is_fragment) {
     // As if this one fragment were the datagram: it may say anything.
     packet::PacketView inner;

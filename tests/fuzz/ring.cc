@@ -26,10 +26,9 @@ imds_alert_record sample() {
   finding.source.ip = IpAddress::v4(0x0a000001);
   finding.destination.ip = IpAddress::v4(0xa9fea9fe);
   finding.type = event::EventType::connection;
-  imds_alert_record record;
-  alert::make_record(finding, {"id", "name", "low", 2}, {"host", "port"}, alert::Redactor(),
-                     record);
-  return record;
+  alert::RecordMaker maker;
+  maker.take(finding, {"host", "port"});
+  return maker.make({"id", "name", "low", 2}).record;
 }
 
 void write_ring(fuzz::Input& input) {

@@ -2,11 +2,11 @@
 // what compiles judges an event.
 #include <memory>
 
-#include "event/fields.h"
 #include "fuzz.h"
 #include "rules/evaluator.h"
 #include "rules/rule_set.h"
 #include "sigma/load.h"
+#include "sigma_parts.h"
 
 namespace {
 
@@ -15,27 +15,8 @@ using namespace imds;
 // Compiling with Hyperscan takes long; that it takes long for long patterns is known.
 constexpr std::size_t kMostCompiled = 2000;
 
-const event::FieldTable& fields() {
-  static const event::FieldTable table =
-      event::FieldTable::load(IMDS_CONF_DIR "/fields.yaml").value();
-  return table;
-}
-
-event::Event request() {
-  event::Event event;
-  event.type = event::EventType::http_request;
-  event.flow.source.ip = IpAddress::v4(0x0a000001);
-  event.flow.destination.ip = IpAddress::v4(0xa9fea9fe);
-  event.http.method = "GET";
-  event.http.target = {"/latest/%6deta-data/", "/latest/meta-data/"};
-  event.http.path = event.http.target;
-  event.http.domain = {"169.254.169.254", "169.254.169.254"};
-  event.http.headers = "Host: 169.254.169.254\n";
-  return event;
-}
-
-void judge(const std::vector<sigma::Rule>& rules) {
-  auto compiled = rules::RuleSet::compile(rules);
+void judge(const sigma::LoadedRules& loaded) {
+  auto compiled = rules::RuleSet::compile(loaded.rules, {}, loaded.filters);
   if (!compiled) {
     fuzz::require(!compiled.error().message.empty(), "an error says something");
     return;
@@ -43,23 +24,43 @@ void judge(const std::vector<sigma::Rule>& rules) {
   auto evaluator = rules::Evaluator::create(*compiled);
   fuzz::require(evaluator.has_value(), "what compiles can be evaluated");
   rules::RuleHits hits;
-  evaluator->evaluate(request(), hits);
+  evaluator->evaluate(fuzz::request(), hits);
   fuzz::require(hits.count <= (*compiled)->size(), "no more rules hit than there are");
+}
+
+// Whatever a correlation refers to is there, and before it.
+void check_links(const sigma::LoadedRules& loaded) {
+  for (std::size_t c = 0; c < loaded.correlations.size(); ++c) {
+    const sigma::Correlation& correlation = loaded.correlations[c];
+    for (const sigma::Reference& reference : correlation.rules) {
+      const bool is_rule = reference.kind == sigma::Reference::Kind::rule;
+      fuzz::require(reference.index < (is_rule ? loaded.rules.size() : c), "references go back");
+    }
+    for (const auto* fields : {&correlation.group_by, &correlation.value}) {
+      for (const sigma::CorrelatedField& field : *fields) {
+        fuzz::require(field.fields.size() == correlation.rules.size(), "a field for every rule");
+      }
+    }
+    fuzz::require(correlation.threshold.least >= 1 &&
+                      correlation.threshold.least <= correlation.threshold.most,
+                  "some count is accepted");
+  }
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto loaded = sigma::load_text(text, "input.yml", fields());
+  const auto loaded = sigma::load_text(text, "input.yml", fuzz::fields());
   if (!loaded) {
     const Error& error = loaded.error();
     fuzz::require(error.kind == ErrorKind::config, "a bad rule is a configuration error");
     fuzz::require(error.to_string().find("input.yml") != std::string::npos, "errors name the file");
     return 0;
   }
+  check_links(*loaded);
   if (size <= kMostCompiled) {
-    judge(loaded->rules);
+    judge(*loaded);
   }
   return 0;
 }

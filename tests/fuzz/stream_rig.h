@@ -25,7 +25,10 @@ namespace imds::fuzz {
 class QueueSource final : public port::Source {
  public:
   QueueSource() : Source(0) {
-    pool_ = rte_pktmbuf_pool_create("fuzz", 4095, 0, 0, RTE_PKTMBUF_HEADROOM + 2048, SOCKET_ID_ANY);
+    static unsigned serial = 0;
+    const std::string name = "fuzz_" + std::to_string(serial++);
+    pool_ = rte_pktmbuf_pool_create(name.c_str(), 4095, 0, 0, RTE_PKTMBUF_HEADROOM + 2048,
+                                    SOCKET_ID_ANY);
     require(pool_ != nullptr, "there is memory for packets");
   }
   void add(const support::Bytes& bytes, Timestamp time) {
@@ -66,26 +69,26 @@ struct Endpoints {
 
 class StreamRig {
  public:
-  StreamRig() : findings_(4096) {
-    support::start_eal(256);
+  explicit StreamRig(bool fast_lane = true) : findings_(4096) {
+    support::start_eal();
     require(port::register_packet_meta().has_value(), "mbufs have room");
     const auto fields = event::FieldTable::load(IMDS_CONF_DIR "/fields.yaml").value();
     const std::vector<std::filesystem::path> paths = {IMDS_CONF_DIR "/rules"};
-    rules_ = rules::RuleSet::compile(sigma::load_paths(paths, fields).value().rules).value();
+    const auto rules =
+        rules::RuleSet::compile(sigma::load_paths(paths, fields).value().rules).value();
     classify::Options classes;
     classes.endpoints = {{"imds4", {*IpPrefix::parse("169.254.169.254/32")}},
                          {"imds6", {*IpPrefix::parse("fd00:ec2::254/128")}}};
-    classes.destination_prefixes = rules_->destination_prefixes();
-    classes.source_prefixes = rules_->source_prefixes();
-    classifier_ = classify::Classifier::create(classes, -1).value();
-    suppressions_ = classify::SuppressionSet::create(classes).value();
+    classes.destination_prefixes = rules->destination_prefixes();
+    classes.source_prefixes = rules->source_prefixes();
+    policies_ =
+        pipeline::PolicySwitch::create(detect::Policy::create(rules, classes).value(), 1).value();
     pipeline::Options options;
     options.flows.flows = 1024;
     options.flows.secret = flow::HashSecret::from_seed(1);
-    options.inspector.endpoint_names = {"imds4", "imds6"};
+    options.fast_lane = fast_lane;
     options.inspector.arena.blocks = {64, 32, 16, 8};
-    worker_ =
-        pipeline::Worker::create(options, rules_, *classifier_, suppressions_, findings_).value();
+    worker_ = pipeline::Worker::create(options, *policies_, findings_).value();
     source_ = std::make_unique<QueueSource>();
   }
 
@@ -157,9 +160,7 @@ class StreamRig {
   }
 
   detect::FindingRing findings_;
-  std::shared_ptr<const rules::RuleSet> rules_;
-  std::unique_ptr<const classify::Classifier> classifier_;
-  classify::SuppressionSet suppressions_;
+  std::unique_ptr<pipeline::PolicySwitch> policies_;
   std::unique_ptr<pipeline::Worker> worker_;
   std::unique_ptr<QueueSource> source_;
   Endpoints ends_;

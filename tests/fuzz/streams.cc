@@ -1,5 +1,5 @@
 // Differential: requests whose packets are cut, shuffled, repeated and fragmented on the way must
-// give exactly the events of the same requests delivered whole.
+// give exactly the events of the same requests delivered whole, with the fast lane and without.
 //
 // Input: choices (address family, sequence number, how many requests and of what kind), then for
 // each packet how it is treated. See Script.
@@ -74,6 +74,7 @@ std::vector<Segment> cut(fuzz::Input& input, std::size_t size) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static fuzz::StreamRig rig;
+  static fuzz::StreamRig reference(false);
   fuzz::Input input(data, size);
   fuzz::Endpoints ends;
   ends.v6 = input.byte() % 2 == 1;
@@ -88,11 +89,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::require(!whole.empty(), "the first request is found");
 
   rig.begin(ends);
+  reference.begin(ends);
   for (const Segment& segment : cut(input, stream.size())) {
-    rig.send(std::string_view(stream).substr(segment.offset, segment.size), segment.offset,
-             input.byte() % 4 == 1 ? input.byte() % 20 * 8u + 8u : 0, input.byte());
+    const std::string_view bytes = std::string_view(stream).substr(segment.offset, segment.size);
+    const unsigned fragment_bytes = input.byte() % 4 == 1 ? input.byte() % 20 * 8u + 8u : 0;
+    const std::uint8_t turn = input.byte();
+    rig.send(bytes, segment.offset, fragment_bytes, turn);
+    reference.send(bytes, segment.offset, fragment_bytes, turn);
   }
   const std::vector<std::string> in_pieces = rig.end();
+  fuzz::require(in_pieces == reference.end(), "the fast lane changes no event");
 
   if (whole != in_pieces) {
     for (const std::string& event : whole) {
