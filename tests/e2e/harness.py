@@ -25,10 +25,23 @@ BUILD = pathlib.Path(os.environ.get("IMDS_BUILD", ROOT / "build/release")).resol
 INSPECTOR = BUILD / "app/inspector/imds-inspector"
 ALERTS = BUILD / "app/alerts/imds-alerts"
 MAKE_SAMPLE = BUILD / "tests/captures/make-sample"
+# The sanitised build has none; traces are the same whatever build makes them.
+TRACEGEN = next(
+    (
+        path
+        for path in (BUILD / "perf/imds-tracegen", ROOT / "build/release/perf/imds-tracegen")
+        if path.exists()
+    ),
+    BUILD / "perf/imds-tracegen",
+)
 CAPTURES = ROOT / "tests/captures"
 RULES = ROOT / "conf/rules"
 FIELDS = ROOT / "conf/fields.yaml"
 BULLETIN_RULE = RULES / "aws_imds_metadata_access.yml"
+# Each finds what no other does, so that one event is one alert. The rest of the shipped rules says
+# more of the same events; test_rules.py is about them.
+ONE_ALERT_RULES = [BULLETIN_RULE, RULES / "imds_conflicting_data.yml",
+                   RULES / "imds_http2_mid_stream.yml"]
 
 IMDS4 = "169.254.169.254"
 IMDS6 = "fd00:ec2::254"
@@ -340,7 +353,8 @@ def forget_all():
 def live_config(folder, ports, **sections):
     """Writes a configuration for a live run on ordinary memory; returns its path and its dict.
 
-    Every name that other processes on the machine could share is made unique.
+    Every name that other processes on the machine could share is made unique. Each event gives one
+    alert, and none is withheld as a repeat.
     """
     unique = uuid.uuid4().hex[:8]
     config = {
@@ -349,10 +363,13 @@ def live_config(folder, ports, **sections):
         "workers": {"count": 1},
         "memory": {"hugepages": "off"},
         "eal": {"file_prefix": "e2e-" + unique},
-        "rules": {"paths": [str(RULES)], "fields": str(FIELDS)},
+        "rules": {"paths": [str(rule) for rule in ONE_ALERT_RULES], "fields": str(FIELDS)},
         "flow": {"capacity": 8192},
         "inspect": {"arena_mib": 4},
-        "alerts": {"ring": {"name": "/imds-e2e-" + unique, "records": 4096}},
+        "alerts": {
+            "ring": {"name": "/imds-e2e-" + unique, "records": 4096},
+            "throttle": {"enabled": False},
+        },
         "metrics": {"listen": "127.0.0.1:%d" % METRICS_PORT},
         "log": {"level": "info"},
     }

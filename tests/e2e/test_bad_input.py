@@ -50,7 +50,7 @@ def test_unknown_link_type(samples):
 
 
 def test_truncated_capture_reports_what_it_read_then_fails(samples):
-    done = read_captures(samples / "truncated.pcap")
+    done = read_captures(samples / "truncated.pcap", rules=harness.BULLETIN_RULE)
     message = complaint(done, RUNTIME)
     assert "truncated.pcap" in message and "truncated" in message.replace("truncated.pcap", "")
     events = [alert["imds"]["event"] for alert in harness.json_lines(done.stdout)]
@@ -66,7 +66,7 @@ def test_a_missing_file_among_good_ones_fails():
 def test_a_bad_file_in_a_folder_does_not_hide_the_others(tmp_path, samples):
     (tmp_path / "a.pcap").write_text("These are not packets.\n")
     shutil.copy(samples / "raw-ip.pcap", tmp_path / "b.pcap")
-    done = read_captures(tmp_path)
+    done = read_captures(tmp_path, rules=harness.BULLETIN_RULE)
     assert str(tmp_path / "a.pcap") in complaint(done, RUNTIME)
     events = [alert["imds"]["event"] for alert in harness.json_lines(done.stdout)]
     assert events == ["connection", "http_request"]

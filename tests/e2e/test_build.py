@@ -109,6 +109,19 @@ def test_installation_is_complete_and_its_header_is_plain_c(tmp_path):
         assert run(program).returncode == 0
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_understands_the_unit(tmp_path):
+    text = (harness.ROOT / "conf/imds-inspector.service.in").read_text()
+    unit = tmp_path / "imds-inspector.service"
+    # Of programs it says whether they are there.
+    unit.write_text(re.sub(r"=@bindir@/\S+", "=/bin/true", text).replace("@config@", "/etc/inspector.yaml"))
+    assert "@" not in unit.read_text()
+    done = run("systemd-analyze", "verify", unit)
+    assert done.returncode == 0 and done.stderr + done.stdout == ""
+    unit.write_text(unit.read_text().replace("ProtectHome=", "ProtectHomes="))
+    assert "ProtectHomes" in run("systemd-analyze", "verify", unit).stderr  # it would be told
+
+
 def test_reader_in_the_documentation_compiles(tmp_path):
     text = (harness.ROOT / "docs/alerts.md").read_text()
     example = tmp_path / "reader.c"

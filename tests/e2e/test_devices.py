@@ -79,7 +79,7 @@ def test_memif_from_another_dpdk_process(start_inspector, follow, owned, tmp_pat
 
     expected = [
         (alert["imds"]["event"], alert["source"]["ip"], alert["source"]["port"])
-        for alert in alerts_of(read_captures(RECORDING))
+        for alert in alerts_of(read_captures(RECORDING, rules=harness.BULLETIN_RULE))
     ]
     alerts = follower.wait_alerts(len(expected))
     assert [

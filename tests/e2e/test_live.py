@@ -175,6 +175,44 @@ def test_two_workers_share_the_load_of_a_port(lab, start_inspector, follow):
     }
 
 
+def test_a_receive_core_spreads_a_port_over_two_workers(lab, start_inspector, follow):
+    inspector = start_inspector(
+        lab,
+        [harness.port("tap", "tap0", distribute="on")],
+        workers={"count": 2, "rss": "5tuple"},
+    )
+    follower = follow(inspector)
+    # curl only: three polling threads leave two CPUs little time, and the AWS CLI waits for 1 s.
+    lab.new_requests()
+    assert lab.curl_v2(IMDS4).startswith("i-")
+    assert lab.curl_v2("[%s]" % IMDS6).startswith("i-")
+    expected = expected_alerts(lab.new_requests())
+    assert len(expected) >= 4
+    assert seen_alerts(follower.wait_alerts(len(expected))) == expected
+
+    def both_workers_have_packets():
+        lab.curl_v2(IMDS4)
+        metrics = inspector.metrics()
+        return all(
+            metrics.sum("imds_inspector_worker_packets_total", worker=worker) > 0
+            for worker in ("0", "1")
+        )
+
+    harness.wait_for("packets at both workers", both_workers_have_packets)
+    metrics = inspector.metrics()
+    assert metrics.sum("imds_inspector_port_rss_queues") == 1
+    assert metrics.sum("imds_inspector_port_rss_symmetric") == 1
+    assert metrics.sum("imds_inspector_port_distribution_dropped_packets_total") == 0
+    assert metrics.sum("imds_inspector_port_receive_core_run_seconds_total") > 0
+    assert inspector.stop() == 0
+    spread = re.search(
+        r"spread +port tap: received (\d+) = given to workers (\d+) \+ ring full 0",
+        inspector.stderr,
+    )
+    received = re.search(r"packets +received (\d+)", inspector.stderr)
+    assert spread and spread[1] == spread[2] == received[1]
+
+
 # --- Suppression ---
 
 

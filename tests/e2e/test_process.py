@@ -56,18 +56,19 @@ def start_reading(*more, **options):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_pipe_is_followed_until_a_signal(number):
     """As with `tcpdump -w - | imds-inspector --read -`: alerts at once, a summary at the end."""
+    expected = harness.json_lines(RECORDING.with_suffix(".expected.jsonl").read_text())
     process = start_reading()
     try:
         process.stdin.write(RECORDING.read_bytes())
         process.stdin.flush()
-        alerts = [process.stdout.readline() for _ in range(12)]
+        alerts = [process.stdout.readline() for _ in expected]
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     finally:
         process.kill()
     assert process.returncode == 0, err
     assert out == b""
-    assert len(harness.json_lines(b"".join(alerts).decode())) == 12
+    assert len(harness.json_lines(b"".join(alerts).decode())) == len(expected)
     assert b"received " in err and b"error" not in err
 
 
@@ -139,6 +140,7 @@ def readable_by_all(folder):
     rules.write_bytes(harness.BULLETIN_RULE.read_bytes())
     fields = folder / "fields.yaml"
     fields.write_bytes(harness.FIELDS.read_bytes())
+    (folder / "clients.yaml").write_bytes(harness.FIELDS.with_name("clients.yaml").read_bytes())
     path, _ = harness.live_config(folder, QUIET, rules={"paths": [str(rules)],
                                                         "fields": str(fields)})
     return program, path, capture
@@ -336,7 +338,7 @@ def test_inject_that_is_suppressed_fails_and_says_why(quiet):
 
 def test_inject_without_any_endpoint(quiet):
     inspector, path = quiet(endpoints=[])
-    assert "no endpoint" in complaint(run(INSPECTOR, "--config", path, "--inject-test"), RUNTIME)
+    assert "no endpoint" in complaint(run(INSPECTOR, "--config", path, "--inject-test"), CONFIG)
     assert inspector.stop() == 0
     assert "endpoints is empty" in complaint(
         run(INSPECTOR, "--config", path, "--inject-test"), CONFIG)

@@ -111,7 +111,8 @@ def test_other_forms_tell_it_too(mirrored):
     ],
 )
 def test_suppression_by_inner_or_outer(tmp_path, mirrored, criteria, silent):
-    config, _ = harness.live_config(tmp_path, [], suppress=[dict({"name": "quiet"}, **criteria)])
+    config, _ = harness.live_config(tmp_path, [], suppress=[dict({"name": "quiet"}, **criteria)],
+                                    rules={"paths": [str(harness.RULES)]})
     done = read_captures(mirrored, config=config)
     everything = len(harness.json_lines(EXPECTED.read_text()))
     assert len(alerts_of(done)) == (0 if silent else everything)
@@ -166,10 +167,10 @@ def test_rules_can_ask_for_the_tunnel(tmp_path, mirrored, condition, hits):
     rule = tmp_path / "rule.yml"
     rule.write_text(RULE % condition)
     alerts = alerts_of(read_captures(mirrored, rules=rule))
-    requests = [
-        alert for alert in harness.json_lines(EXPECTED.read_text())
+    requests = {
+        alert["@timestamp"] for alert in harness.json_lines(EXPECTED.read_text())
         if alert["imds"]["event"] == "http_request"
-    ]
+    }
     assert len(alerts) >= len(requests) > 0 if hits else alerts == []
 
 
