@@ -187,7 +187,7 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
       return stream.phase == Phase::answer_head ? bytes : ByteSpan();
     }
     // A server's answer is not an unknown protocol; a client that sends one speaks such.
-    stream.raw_done = step.flow.client != step.index();
+    stream.raw_done = stream.raw_done || step.flow.client != step.index();
     become_opaque(step, bytes);
     return {};
   }
