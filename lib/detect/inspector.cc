@@ -64,6 +64,7 @@ void Inspector::take(PolicySeat& seat) {
   raw_overlap_ =
       std::min(std::max<std::size_t>(rules.longest_raw_literal(), 1) - 1, flow::Arena::kLargest);
   lane_.take(rules.raw_starts(), raw_scan_bytes_, generation_);
+  evidence_.listen_to_dns(rules.listens_to(event::EventType::dns));
 }
 
 // What a flow remembers from before a reload. Rules it has alerted on are kept by their identity,

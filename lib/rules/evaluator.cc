@@ -4,6 +4,7 @@
 #include <bit>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,9 @@ void set(std::vector<std::uint64_t>& words, std::size_t bit) {
 // The same for all values of a field, those of a single header among them.
 template <typename Visit>
 bool any_text(const event::Event& event, const event::FieldRef& field, const Visit& visit) {
+  if (field.id == FieldId::dns_answers) {
+    return std::any_of(event.dns.answers.begin(), event.dns.answers.end(), visit);
+  }
   if (!event::is_single_header(field.id)) {
     event::FieldScratch backing;
     return any_text(event::value_of(event, field.id, backing), visit);
@@ -52,6 +56,7 @@ bool any_text(const event::Event& event, const event::FieldRef& field, const Vis
 struct Evaluator::State {
   void begin_counting(const State* former);
   void compare_field(const event::Event& event, FieldId field);
+  void compare_answers(std::span<const std::string_view> answers);
   void compare_headers(std::string_view headers, const std::vector<HeaderColumn>& compared);
   void compare_references(const event::Event& event, const std::vector<AtomId>& references);
   void compare_value(Column column, const FieldValue& value, bool contains_only);
@@ -286,6 +291,10 @@ void Evaluator::State::compare_value(Column column, const FieldValue& value, boo
 }
 
 void Evaluator::State::compare_field(const event::Event& event, FieldId field) {
+  if (field == FieldId::dns_answers) {
+    compare_answers(event.dns.answers);
+    return;
+  }
   event::FieldScratch backing;
   const FieldValue value = event::value_of(event, field, backing);
   if (value.kind == FieldValue::Kind::absent) {
@@ -294,6 +303,15 @@ void Evaluator::State::compare_field(const event::Event& event, FieldId field) {
   const bool contains_only = event.type == EventType::raw_match &&
                              (field == FieldId::url || field == FieldId::request_headers);
   compare_value(static_cast<Column>(field), value, contains_only);
+}
+
+void Evaluator::State::compare_answers(std::span<const std::string_view> answers) {
+  for (const std::string_view answer : answers) {
+    FieldValue text;
+    text.kind = FieldValue::Kind::text;
+    text.text = {answer, answer};
+    compare_value(static_cast<Column>(FieldId::dns_answers), text, false);
+  }
 }
 
 void Evaluator::State::compare_headers(std::string_view headers,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <string>
 
+#include "evidence/dns_answers.h"
 #include "evidence/dns_stream.h"
 #include "fuzz.h"
 
@@ -37,6 +38,21 @@ std::size_t read(ByteSpan message) {
   return told;
 }
 
+void read_answers(ByteSpan message) {
+  static evidence::DnsAnswers answers;
+  evidence::DnsReader reader(message);
+  answers.read(reader);
+  check_text(answers.first_owner());
+  std::size_t size = 0;
+  for (const std::string_view text : answers.texts()) {
+    fuzz::require(!text.empty(), "a text says something");
+    size += text.size();
+  }
+  fuzz::require(
+      answers.texts().size() <= evidence::kMaxDnsAnswers && size <= evidence::kMaxDnsAnswerBytes,
+      "answers are bounded");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -44,7 +60,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t piece = input.between(1, 2000);
   const std::uint8_t lose = input.byte();
   const ByteSpan bytes = input.rest();
+  const auto kind = size % 2 == 0 ? evidence::DnsKind::response : evidence::DnsKind::query;
   (void)read(bytes);
+  read_answers(bytes);
 
   static evidence::DnsStreams streams(2);
   static std::uint64_t stream = 0;
@@ -55,7 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       continue;
     }
     const ByteSpan part = bytes.subspan(at, std::min(piece, bytes.size() - at));
-    streams.feed(stream, static_cast<std::uint32_t>(at), part, [&](ByteSpan message) {
+    streams.feed(stream, static_cast<std::uint32_t>(at), part, kind, [&](ByteSpan message) {
       whole += message.size() + 2;
       (void)read(message);
     });

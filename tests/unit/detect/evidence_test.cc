@@ -50,7 +50,7 @@ class EvidenceBench : public ::testing::Test {
 
   EvidenceBench& give(const PacketBuilder& builder) {
     bench_.loose(builder.build(), [](Inspector& inspector, const PacketContext& packet) {
-      ASSERT_TRUE(Inspector::may_be_evidence(packet));
+      ASSERT_TRUE(inspector.may_be_evidence(packet));
       inspector.evidence(packet);
     });
     return *this;

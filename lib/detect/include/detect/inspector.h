@@ -31,6 +31,7 @@
 #include "base/result.h"
 #include "base/spsc_ring.h"
 #include "detect/counters.h"
+#include "detect/dns_lookups.h"
 #include "detect/evidence.h"
 #include "detect/exchanges.h"
 #include "detect/fast_lane.h"
@@ -100,10 +101,12 @@ class alignas(kCacheLine) Inspector {
 
   // What a packet says of endpoints' addresses without any flow: raises `responder` for an answer
   // from one, `address_claim` for every claim of one. Once for each packet, of a flow or not, that
-  // may_be_evidence().
-  [[nodiscard]] static bool may_be_evidence(const PacketContext& packet) {
-    return packet.source->is_endpoint() || Evidence::may_claim(*packet.view);
+  // may_be_evidence(). Of datagrams to a DNS port, if a rule listens to DNS, also `dns`, as of any
+  // DNS message.
+  [[nodiscard]] bool may_be_evidence(const PacketContext& packet) const {
+    return packet.source->is_endpoint() || may_be_dns_or_claim(*packet.view);
   }
+  [[nodiscard]] bool listens_to_dns() const { return evidence_.listens_to_dns(); }
   void evidence(const PacketContext& packet);
 
   // Bytes that belong to no stream that could be followed (a fragment that could not be kept):
@@ -289,10 +292,17 @@ class alignas(kCacheLine) Inspector {
   void name_endpoint(event::Event& event, std::uint16_t endpoint) const;
   void report_answer(const PacketContext& packet);
   void report_claim(const PacketContext& packet, const Claim& claim);
+  void report_dns(const PacketContext& packet, const DnsTold& told);
+  [[nodiscard]] bool may_be_dns_or_claim(const packet::PacketView& view) const {
+    return Evidence::may_claim(view) ||
+           (evidence_.listens_to_dns() && view.is(packet::IpProtocol::udp) &&
+            Evidence::is_dns_port(view.destination_port));
+  }
   [[nodiscard]] const classify::AddressClass& class_of(const IpAddress& address) const;
   void note_dns_bytes(const Step& step, std::uint32_t sequence, ByteSpan bytes);
   [[nodiscard]] static bool is_from_dns_server(const Step& step);
-  [[nodiscard]] static bool needs_order(const Step& step, std::uint64_t to);
+  [[nodiscard]] bool carries_dns(const Step& step) const;
+  [[nodiscard]] bool needs_order(const Step& step, std::uint64_t to) const;
 
   // raw_scan.cc: streams that are not HTTP.
   void scan_raw(const Step& step, ByteSpan bytes);
@@ -322,6 +332,7 @@ class alignas(kCacheLine) Inspector {
   Http2Connections http2_;
   Counters counters_;
   Evidence evidence_;
+  DnsLookups lookups_;
   FastLane lane_;
 
   // The policy in force, and what follows from it.
