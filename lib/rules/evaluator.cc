@@ -67,6 +67,9 @@ struct Evaluator::State {
   void compare_address(const AddressField& field, const IpAddress& address);
   void choose_rules(const TypePlan& plan);
   [[nodiscard]] bool holds(std::uint32_t entry) const;
+  [[nodiscard]] bool awaits_answer(std::size_t rule) const {
+    return program().awaits_answers && program().infos[rule].awaits_answer;
+  }
   [[nodiscard]] std::uint64_t compared(const StoryRule& rule) const;
   [[nodiscard]] bool withhold(std::size_t rule);
   [[nodiscard]] bool finds_any(const match::Database& database, ByteSpan bytes);
@@ -393,9 +396,7 @@ bool Evaluator::State::withhold(std::size_t rule) {
 
 void Evaluator::evaluate(const event::Event& event, RuleHits& hits) {
   State& state = *state_;
-  hits.count = 0;
-  hits.any_compared = false;
-  hits.overflow = 0;
+  hits.clear();
   state.counters->events.add();
   const TypePlan& plan = state.program().plans[static_cast<std::size_t>(event.type)];
   if (!plan.listens) {
@@ -412,6 +413,10 @@ void Evaluator::evaluate(const event::Event& event, RuleHits& hits) {
   for (std::size_t word = 0; word < state.chosen.size(); ++word) {
     for (std::uint64_t bits = state.chosen[word]; bits != 0; bits &= bits - 1) {
       const std::size_t rule = word * kWordBits + static_cast<std::size_t>(std::countr_zero(bits));
+      if (event.type == EventType::http_request && state.awaits_answer(rule)) {
+        hits.wants_answer = hits.wants_answer || state.holds(state.program().request_part[rule]);
+        continue;
+      }
       if (!state.holds(state.program().entry[rule]) || state.withhold(rule)) {
         continue;
       }

@@ -50,6 +50,7 @@ void decide(Service& result) {
   });
   if (served != kServed.end()) {
     result.events = served->events;
+    result.has_answers = served->events == kNetwork;
     return;
   }
   result.not_served =

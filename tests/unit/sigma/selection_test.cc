@@ -115,6 +115,23 @@ TEST(Fields, MustBeCarriedByAnEventOfTheLogsource) {
                      connections);
 }
 
+TEST(Fields, OfAnswersMakeARuleAboutThem) {
+  constexpr std::uint32_t kAnswers = event::bit(event::EventType::http_response);
+  const auto load_one = [](const std::string& line, const std::string& logsource) {
+    return only_rule(
+        "title: t\nid: 00000000-0000-4000-8000-000000000001\nlevel: low\nlogsource: {" + logsource +
+        "}\ndetection:\n  s: {" + line + "}\n  condition: s\n");
+  };
+  const Rule answers = load_one("url: /x, http.response.status_code: 200", "category: webserver");
+  EXPECT_TRUE(answers.awaits_answer);
+  EXPECT_EQ(answers.events, kAnswers);
+  EXPECT_TRUE(load_one("url: /x, imds.event: http_response", "category: proxy").awaits_answer);
+  const Rule requests = load_one("url: /x", "category: webserver");
+  EXPECT_FALSE(requests.awaits_answer);
+  EXPECT_EQ(requests.events & kAnswers, 0u);
+  EXPECT_FALSE(load_one("http.response.status_code: 200", "product: imds-inspector").awaits_answer);
+}
+
 TEST(Modifiers, Operations) {
   EXPECT_EQ(only_match("url: a").operation, Operation::equals);
   EXPECT_EQ(only_match("url|contains: a").operation, Operation::contains);

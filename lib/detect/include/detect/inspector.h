@@ -266,7 +266,7 @@ class alignas(kCacheLine) Inspector {
   void add_request_facts(event::Event& event) const;
   void note_request(const Step& step, const event::Event& event, bool matched);
   void note_passed_request(const Step& step, std::string_view method);
-  void note_texts(const Step& step, RequestNote& note, std::array<std::string_view, 4> texts);
+  void note_texts(const Step& step, RequestNote& note, std::array<std::string_view, 5> texts);
   void add_note(const Step& step, RequestNote& note);
   [[nodiscard]] std::string_view note_text(const RequestNote& note, std::size_t index) const;
   [[nodiscard]] event::Event answer_event(const Step& step, const Exchange& exchange,
@@ -339,6 +339,7 @@ class alignas(kCacheLine) Inspector {
   PolicySeat* seat_ = nullptr;
   std::uint32_t generation_ = 0;
   bool parses_every_head_ = false;
+  bool notes_headers_ = false;        // of requests, for their answers
   std::uint32_t raw_scan_bytes_ = 0;  // 0: no rule asks for it
   std::size_t raw_overlap_ = 0;       // bytes of one piece that are scanned again with the next
 
