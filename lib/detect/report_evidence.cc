@@ -51,7 +51,7 @@ std::uint64_t lookup_number(const event::Event& event, std::uint16_t id, const S
   store_be16(&bytes[36], id);
   bytes[38] = event.flow.ip_protocol;
   bytes[39] = event.dns.question_type ? static_cast<std::uint8_t>(*event.dns.question_type) : 0;
-  std::memcpy(&bytes[40], event.dns_name.data(), event.dns_name.size());
+  std::copy(event.dns_name.begin(), event.dns_name.end(), bytes.begin() + 40);
   return siphash128(secret, std::span(bytes).first(40 + event.dns_name.size()))[0];
 }
 

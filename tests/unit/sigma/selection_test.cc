@@ -104,7 +104,16 @@ TEST(Selections, NamesAConditionCannotUseAreRefused) {
 TEST(Fields, UnknownOnesAreRefusedWithTheNearestName) {
   expect_match_error("destination.pi: 10.0.0.1", 5,
                      "unknown field 'destination.pi'; did you mean 'destination.ip'?");
-  expect_match_error("CommandLine|contains: x", 5, "unknown field 'CommandLine'");
+  expect_match_error("SomeThingElse|contains: x", 5, "unknown field 'SomeThingElse'");
+}
+
+TEST(Fields, ThatPacketsCannotHaveAreRefusedWithTheReason) {
+  expect_match_error("CommandLine|contains: x", 5,
+                     "no event has the field 'CommandLine': it is of a host's log");
+  expect_match_error("action: deny", 5, "'action': it is what a device decided");
+  expect_match_error("cs-body|contains: x", 5, "bodies of requests and answers are not compared");
+  expect_match_error("gid: 411", 5, "another detector's finding");
+  expect_match_error("tcp_flags|contains: SYN", 5, "not of single packets");
 }
 
 TEST(Fields, MustBeCarriedByAnEventOfTheLogsource) {
