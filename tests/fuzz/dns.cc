@@ -1,7 +1,7 @@
 // DNS: the reader of messages, and streams of them over TCP in pieces of any size.
 //
-// Input: the sizes of pieces and whether some are lost, then the bytes; read as one message, and as
-// a stream.
+// Input: the sizes of pieces, whether some are lost and it is the client's stream, then the bytes;
+// read as one message, and as a stream.
 #include "evidence/dns.h"
 
 #include <algorithm>
@@ -58,9 +58,10 @@ void read_answers(ByteSpan message) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
   const std::size_t piece = input.between(1, 2000);
-  const std::uint8_t lose = input.byte();
+  const std::uint8_t choice = input.byte();
+  const unsigned lose = choice & 0x7fu;
+  const auto kind = (choice & 0x80) == 0 ? evidence::DnsKind::response : evidence::DnsKind::query;
   const ByteSpan bytes = input.rest();
-  const auto kind = size % 2 == 0 ? evidence::DnsKind::response : evidence::DnsKind::query;
   (void)read(bytes);
   read_answers(bytes);
 
@@ -69,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ++stream;
   std::size_t whole = 0;
   for (std::size_t at = 0, i = 0; at < bytes.size(); at += piece, ++i) {
-    if (lose != 0 && i % lose == lose - 1u) {
+    if (lose != 0 && i % lose == lose - 1) {
       continue;
     }
     const ByteSpan part = bytes.subspan(at, std::min(piece, bytes.size() - at));
