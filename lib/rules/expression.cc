@@ -1,8 +1,12 @@
 #include "expression.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
+
+#include "base/text.h"
+#include "rules/regex_literals.h"
 
 namespace imds::rules {
 namespace {
@@ -57,6 +61,24 @@ bool singles_out(FieldId field) {
     default:
       return false;
   }
+}
+
+// Keywords are looked for in the method, too, where nothing but a rare one fits them.
+bool fits_ordinary_method(const Atom& atom) {
+  constexpr std::array<std::string_view, 8> kOrdinary{"GET",    "POST",    "HEAD",    "PUT",
+                                                      "DELETE", "OPTIONS", "CONNECT", "PATCH"};
+  if (atom.kind == Atom::Kind::text) {
+    return std::any_of(kOrdinary.begin(), kOrdinary.end(),
+                       [&](std::string_view method) { return atom.glob.matches(method); });
+  }
+  const std::vector<std::string> needed =
+      required_literals(atom.regex_text, [](const std::string& literal) { return literal; });
+  return atom.kind != Atom::Kind::regex || needed.empty() ||
+         std::any_of(needed.begin(), needed.end(), [&](const std::string& literal) {
+           return std::any_of(kOrdinary.begin(), kOrdinary.end(), [&](std::string_view method) {
+             return matches_wildcards(method, '*' + literal + '*', LetterCase::ignored);
+           });
+         });
 }
 
 class Builder {
@@ -395,7 +417,8 @@ Result<Expression> read_request_part(const sigma::Rule& rule, AtomTable& atoms) 
   }
   const AtomCost cost = [&](AtomId id) {
     const Atom& atom = atoms[id];
-    const bool tells = atom.kind != Atom::Kind::present && singles_out(atom.field);
+    const bool tells = (atom.kind != Atom::Kind::present && singles_out(atom.field)) ||
+                       (atom.field == FieldId::http_request_method && !fits_ordinary_method(atom));
     return tells || atom.field == FieldId::imds_endpoint ? std::optional(1.0) : std::nullopt;
   };
   const Cover found = cover(built->expression, atoms, event::EventType::http_request, cost,
