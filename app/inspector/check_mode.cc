@@ -65,7 +65,8 @@ void print_throttle(const config::Throttle& throttle, const rules::RuleSet& rule
 
 Result<int> run_check(const CommandLine& line, const Settings& settings) {
   const config::Config& config = settings.config;
-  auto ruleset = load_ruleset(config.rules, {.generation = 1, .errors = Errors::all, .stop = {}});
+  auto ruleset = load_ruleset(
+      config.rules, {.generation = 1, .errors = Errors::all, .stop = {}, .is_stopped = nullptr});
   if (!ruleset) {
     return pass_on(ruleset);
   }

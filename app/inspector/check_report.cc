@@ -33,7 +33,7 @@ std::string cost_text(const RuleCost& rule, const RuleSetCost& all) {
 }  // namespace
 
 bool judges_requests(const rules::RuleInfo& info) {
-  return (info.events & event::bit(event::EventType::http_request)) != 0;
+  return info.awaits_answer || (info.events & event::bit(event::EventType::http_request)) != 0;
 }
 
 std::vector<std::string> rules_text(const Ruleset& ruleset, const RuleSetCost& cost) {

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "base/random.h"
 #include "config/load.h"
 #include "correlations.h"
 #include "suppressions.h"
@@ -34,8 +35,7 @@ detect::EvidenceOptions evidence_options(const config::Evidence& evidence) {
   options.metadata_names = evidence.metadata_names;
   options.owners.entries = evidence.owners;
   options.owners.forget_after_ns = evidence.forget_seconds * kNanosPerSecond;
-  const flow::HashSecret secret = flow::HashSecret::random();
-  options.owners.secret = {secret.words[0], secret.words[1]};
+  options.owners.secret = random_key();
   options.dns_streams = evidence.dns_streams;
   return options;
 }

@@ -62,6 +62,10 @@ void add_evidence(Samples& samples, const Engine& engine) {
     add(Family::default_routes_total, kind,
         [&](const Counters& c) -> const Counter& { return c.default_routes[source]; });
   }
+  for (std::size_t outcome = 0; outcome < detect::kDnsOutcomeCount; ++outcome) {
+    add(Family::dns_messages_total, name(static_cast<detect::DnsOutcome>(outcome)),
+        [&](const Counters& c) -> const Counter& { return c.dns_messages[outcome]; });
+  }
   for (std::size_t kind = 1; kind < event::kClaimKindCount; ++kind) {
     add(Family::address_claims_total, event::name(static_cast<event::ClaimKind>(kind)),
         [&](const Counters& c) -> const Counter& { return c.claims[kind]; });

@@ -447,7 +447,12 @@ Result<int> run_live(const CommandLine& line, const Settings& settings) {
                    "--inject-test needs an endpoint: endpoints is empty");
   }
   catch_reload_signal();
-  auto ruleset = load_ruleset(settings.config.rules);
+  RulesetOptions how;
+  how.is_stopped = stop_requested;
+  auto ruleset = load_ruleset(settings.config.rules, how);
+  if (!ruleset && stop_requested()) {
+    return 0;  // before anything began
+  }
   if (!ruleset) {
     return pass_on(ruleset);
   }

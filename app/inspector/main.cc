@@ -20,6 +20,7 @@
 #include "build_config.h"
 #include "command_line.h"
 #include "eal.h"
+#include "match/compilation.h"
 #include "match/database.h"
 #include "modes.h"
 #include "settings.h"
@@ -66,6 +67,15 @@ void start_log(config::LogLevel level) {
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %^%l%$ %v", spdlog::pattern_time_type::utc);
   spdlog::set_default_logger(logger);
   set_log_level(level);
+}
+
+// A compilation that was given up may still read static objects: they stay.
+int leave(int code) {
+  if (match::abandoned_compilations() > 0) {
+    std::fflush(nullptr);
+    _exit(code);
+  }
+  return code;
 }
 
 void print_build_info() {
@@ -162,19 +172,19 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     const auto line = parse_command_line(argc, argv);
     if (!line) {
-      return report(line.error());
+      return leave(report(line.error()));
     }
     const auto code = dispatch(*line);
     if (!code) {
-      return report(code.error());
+      return leave(report(code.error()));
     }
     if (std::fflush(stdout) != 0) {
-      return report({imds::ErrorKind::runtime,
-                     std::string("cannot write to standard output: ") + std::strerror(errno),
-                     {}});
+      return leave(report({imds::ErrorKind::runtime,
+                           std::string("cannot write to standard output: ") + std::strerror(errno),
+                           {}}));
     }
-    return *code;
+    return leave(*code);
   } catch (const std::exception& e) {
-    return report({imds::ErrorKind::runtime, std::string("unexpected: ") + e.what(), {}});
+    return leave(report({imds::ErrorKind::runtime, std::string("unexpected: ") + e.what(), {}}));
   }
 }

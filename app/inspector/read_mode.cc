@@ -84,7 +84,12 @@ void inspect_all(Engine& engine, port::CaptureSource& source, PrintSink& printer
 
 Result<int> run_read(const CommandLine& line, const Settings& settings) {
   const Timestamp start = wall_clock_now();
-  auto ruleset = load_ruleset(settings.config.rules);
+  RulesetOptions how;
+  how.is_stopped = stop_requested;
+  auto ruleset = load_ruleset(settings.config.rules, how);
+  if (!ruleset && stop_requested()) {
+    return 0;  // before anything began
+  }
   if (!ruleset) {
     return pass_on(ruleset);
   }

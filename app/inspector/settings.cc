@@ -175,7 +175,7 @@ Result<Ruleset> load_ruleset(const config::Rules& rules, const RulesetOptions& o
   }
   const std::vector<fs::path> paths(rules.paths.begin(), rules.paths.end());
   const Deadline deadline(std::chrono::seconds(rules.compile_timeout_seconds),
-                          "rules.compile_timeout", options.stop);
+                          "rules.compile_timeout", options.stop, options.is_stopped);
   sigma::LoadOptions load;
   load.deadline = deadline;
   load.keep_going = options.errors == Errors::all;

@@ -58,7 +58,8 @@ enum class Errors {
 struct RulesetOptions {
   std::uint32_t generation = 1;  // stands in every finding
   Errors errors = Errors::first;
-  std::stop_token stop;  // loading is given up when it asks for it
+  std::stop_token stop;            // loading is given up when it asks for it,
+  bool (*is_stopped)() = nullptr;  // or when this says so
 };
 
 // Off the workers' CPUs: reads and compiles.

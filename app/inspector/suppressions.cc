@@ -1,9 +1,9 @@
 #include "suppressions.h"
 
 #include <algorithm>
-#include <random>
 #include <string_view>
 
+#include "base/random.h"
 #include "base/text.h"
 #include "event/event.h"
 #include "story/story.h"
@@ -197,8 +197,7 @@ story::Throttle::Options throttle_options(const config::Throttle& throttle) {
         {policy.name, convert(policy.track), convert(policy.type), policy.count, policy.seconds});
   }
   options.entries = throttle.entries;
-  std::random_device random;
-  options.secret = std::uint64_t{random()} << 32 | random();
+  fill_random({&options.secret, 1});
   return options;
 }
 

@@ -164,9 +164,10 @@ std::vector<std::pair<const char*, std::string>> evidence_metadata(
 
 std::string evidence_line(const imds_alert_record& record) {
   const imds_alert_evidence& evidence = record.evidence;
-  std::string out = evidence.answer != 0  ? answer_line(record)
-                    : evidence.claim != 0 ? claim_line(record)
-                                          : std::string();
+  std::string out = evidence.answer != 0           ? answer_line(record)
+                    : evidence.claim != 0          ? claim_line(record)
+                    : evidence.dns_name.length > 0 ? "name \"" + dns_name_text(record) + '"'
+                                                   : std::string();
   const std::string previous = mac_text(evidence.previous_mac);
   return out.empty() || previous.empty() ? out : out + "  before " + previous;
 }

@@ -451,6 +451,8 @@ std::string to_eve_json(const imds_alert_record& record) {
     root["http"] = std::move(http);
   } else if (event::event_type(view(record.event)) == event::EventType::http2_mid_stream) {
     root["app_proto"] = "http2";
+  } else if (event::event_type(view(record.event)) == event::EventType::dns) {
+    root["app_proto"] = "dns";
   }
   return one_line(root);
 }

@@ -95,9 +95,46 @@ EvidenceOutcome Evidence::read_dhcpv6() {
   return message.ok() ? EvidenceOutcome::other : EvidenceOutcome::malformed;
 }
 
+EvidenceOutcome Evidence::read_dns(ByteSpan message) {
+  if (listens_to_dns_) {
+    tell_dns(message);
+  }
+  return read_dns_claims(message);
+}
+
+// Each message has one outcome.
+void Evidence::tell_dns(ByteSpan message) {
+  evidence::DnsReader reader(message);
+  DnsOutcome outcome = DnsOutcome::unreadable;
+  if (reader.ok()) {
+    const std::uint16_t type = reader.question_type();
+    told_ = {};
+    told_.id = reader.id();
+    told_.fields.is_answer = reader.is_response();
+    told_.fields.response_code = reader.response_code();
+    if (reader.is_response()) {
+      answers_.read(reader);
+      told_.fields.answers = answers_.texts();
+    }
+    if (reader.has_question()) {
+      const std::string_view name = reader.question();
+      std::copy(name.begin(), name.end(), told_name_.begin());
+      told_.name = {told_name_.data(), name.size()};
+      told_.fields.question_type = type;
+    } else if (reader.is_response() && !answers_.first_owner().empty()) {
+      told_.name = answers_.first_owner();
+      told_.fields.question_type = answers_.first_type();
+    }
+    has_told_ = true;
+    const bool whole = reader.ok() && !(reader.is_response() && answers_.is_cut());
+    outcome = whole ? DnsOutcome::judged : DnsOutcome::judged_in_part;
+  }
+  counters_.dns_messages[static_cast<std::size_t>(outcome)].add();
+}
+
 // A chain of aliases is one answer to one question: a metadata name anywhere in it makes every
 // address a claim.
-EvidenceOutcome Evidence::read_dns(ByteSpan message) {
+EvidenceOutcome Evidence::read_dns_claims(ByteSpan message) {
   evidence::DnsReader reader(message);
   if (!reader.is_response()) {
     return reader.ok() ? EvidenceOutcome::request : EvidenceOutcome::malformed;

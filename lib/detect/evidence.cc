@@ -16,6 +16,8 @@ constexpr std::array<std::string_view, kEvidenceSourceCount> kSources{
     "arp", "nd", "ra", "redirect", "dhcp", "dhcpv6", "dns"};
 constexpr std::array<std::string_view, kEvidenceOutcomeCount> kOutcomes{"claim", "request", "other",
                                                                         "malformed"};
+constexpr std::array<std::string_view, kDnsOutcomeCount> kDnsOutcomes{"judged", "judged_in_part",
+                                                                      "unreadable"};
 
 bool is_neighbour_discovery(std::uint8_t icmp_type) {
   return icmp_type >= evidence::kRouterSolicitation && icmp_type <= evidence::kIcmpv6Redirect;
@@ -50,6 +52,10 @@ std::string_view name(EvidenceOutcome outcome) {
   return kOutcomes[static_cast<std::size_t>(outcome)];
 }
 
+std::string_view name(DnsOutcome outcome) {
+  return kDnsOutcomes[static_cast<std::size_t>(outcome)];
+}
+
 Evidence::Evidence(const EvidenceOptions& options)
     : options_(options), owners_(options.owners), streams_(options.dns_streams) {}
 
@@ -80,6 +86,7 @@ void Evidence::begin(const PacketContext& packet, const Policy& policy) {
   policy_ = &policy;
   claim_count_ = 0;
   dns_name_size_ = 0;
+  has_told_ = false;
 }
 
 void Evidence::finish(EvidenceSource source, EvidenceOutcome outcome) {

@@ -17,7 +17,7 @@ constexpr std::string_view kTokenHeader = "x-aws-ec2-metadata-token";
 constexpr std::string_view kForwardedHeader = "x-forwarded-for";
 
 // What a note keeps of each text.
-constexpr std::array<std::size_t, 4> kLongestNoted = {32, 4096, 256, 256};
+constexpr std::array<std::size_t, 5> kLongestNoted = {32, 4096, 256, 256, 8192};
 
 bool is_success(std::uint16_t status) {
   return status >= 200 && status < 300;
@@ -115,7 +115,8 @@ void Inspector::note_request(const Step& step, const event::Event& event, bool m
   note.forwarded = event.exchange.forwarded;
   note.is_put = event.http.method == "PUT";
   note_texts(step, note,
-             {event.http.method, event.http.target.raw, event.http.host, event.http.user_agent});
+             {event.http.method, event.http.target.raw, event.http.host, event.http.user_agent,
+              notes_headers_ && matters ? event.http.headers : std::string_view()});
   add_note(step, note);
 }
 
@@ -125,12 +126,12 @@ void Inspector::note_passed_request(const Step& step, std::string_view method) {
     return;
   }
   RequestNote note;
-  note_texts(step, note, {method, {}, {}, {}});
+  note_texts(step, note, {method, {}, {}, {}, {}});
   add_note(step, note);
 }
 
 void Inspector::note_texts(const Step& step, RequestNote& note,
-                           std::array<std::string_view, 4> texts) {
+                           std::array<std::string_view, 5> texts) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const std::string_view text = texts[i].substr(0, kLongestNoted[i]);
     HeadCollector collector{note.text, {}};
@@ -178,6 +179,7 @@ event::Event Inspector::answer_event(const Step& step, const Exchange& exchange,
     set_target(event.http, method, note_text(request, 1), note_text(request, 2), target_buffer_);
     event.http.host = note_text(request, 2);
     event.http.user_agent = note_text(request, 3);
+    event.http.headers = note_text(request, 4);
   }
   event.exchange.client_kind = seat_->policy().clients.of(event.http.user_agent);
   event.exchange.version = request.version;

@@ -60,10 +60,12 @@ void Inspector::take(PolicySeat& seat) {
   seat_ = &seat;
   generation_ = rules.generation();
   parses_every_head_ = rules.parses_every_head();
+  notes_headers_ = rules.answers_need_request_headers();
   raw_scan_bytes_ = rules.needs_raw_scan() ? options_.raw_scan_bytes : 0;
   raw_overlap_ =
       std::min(std::max<std::size_t>(rules.longest_raw_literal(), 1) - 1, flow::Arena::kLargest);
   lane_.take(rules.raw_starts(), raw_scan_bytes_, generation_);
+  evidence_.listen_to_dns(rules.listens_to(event::EventType::dns));
 }
 
 // What a flow remembers from before a reload. Rules it has alerted on are kept by their identity,

@@ -143,7 +143,7 @@ event::Event Inspector::base_event(const Step& step, event::EventType type) cons
   return event;
 }
 
-// Whether any rule hit, even if what it said is suppressed.
+// Whether any rule hit, even if what it said is suppressed, or needs the answer to tell.
 bool Inspector::judge(const Step& step, const event::Event& event) {
   seat_->evaluator().evaluate(event, hits_);
   if (event.type == event::EventType::raw_match) {
@@ -151,10 +151,13 @@ bool Inspector::judge(const Step& step, const event::Event& event) {
   }
   const packet::PacketView& view = *step.packet.view;
   const bool source_is_client = event.flow.source.ip == view.source;
-  return settle({source_is_client ? *step.packet.source : *step.packet.destination, view.vlan,
-                 step.flow.endpoint, view.tunnel, event.flow.destination.ip,
-                 event.flow.destination.mac, event.http.user_agent, event.time},
-                event);
+  const bool wants_answer = hits_.wants_answer;
+  const bool matched =
+      settle({source_is_client ? *step.packet.source : *step.packet.destination, view.vlan,
+              step.flow.endpoint, view.tunnel, event.flow.destination.ip,
+              event.flow.destination.mac, event.http.user_agent, event.time},
+             event);
+  return matched || wants_answer;
 }
 
 // What has hit becomes a finding, unless it is suppressed. Whether any rule hit, even if what it

@@ -30,12 +30,29 @@ std::uint64_t stream_number(const packet::PacketView& view, const SipKey& secret
   std::array<std::uint64_t, 6> words{};
   std::memcpy(&words[0], view.source.bytes.data(), 16);
   std::memcpy(&words[2], view.destination.bytes.data(), 16);
-  words[4] = std::uint64_t{view.destination_port} << 32 | view.vni;
+  words[4] =
+      std::uint64_t{view.source_port} << 48 | std::uint64_t{view.destination_port} << 32 | view.vni;
   for (std::size_t i = 0; i < view.vlan.count; ++i) {
     words[5] = words[5] << 16 | view.vlan.ids[i];
   }
   const auto* const bytes = reinterpret_cast<const std::uint8_t*>(words.data());
   return siphash128(secret, {bytes, sizeof words})[0];
+}
+
+// Who asked whom, by which number and for what.
+std::uint64_t lookup_number(const event::Event& event, std::uint16_t id, const SipKey& secret) {
+  std::array<std::uint8_t, 40 + evidence::kMaxDnsText> bytes{};
+  const event::Peer& client = event.flow.source;
+  const event::Peer& server = event.flow.destination;
+  std::memcpy(&bytes[0], client.ip.bytes.data(), 16);
+  std::memcpy(&bytes[16], server.ip.bytes.data(), 16);
+  store_be16(&bytes[32], client.port);
+  store_be16(&bytes[34], server.port);
+  store_be16(&bytes[36], id);
+  bytes[38] = event.flow.ip_protocol;
+  bytes[39] = event.dns.question_type ? static_cast<std::uint8_t>(*event.dns.question_type) : 0;
+  std::copy(event.dns_name.begin(), event.dns_name.end(), bytes.begin() + 40);
+  return siphash128(secret, std::span(bytes).first(40 + event.dns_name.size()))[0];
 }
 
 }  // namespace
@@ -44,9 +61,12 @@ void Inspector::evidence(const PacketContext& packet) {
   if (packet.source->is_endpoint()) {
     report_answer(packet);
   }
-  if (Evidence::may_claim(*packet.view)) {
+  if (may_be_dns_or_claim(*packet.view)) {
     for (const Claim& claim : evidence_.claims_of(packet, seat_->policy())) {
       report_claim(packet, claim);
+    }
+    if (const DnsTold* told = evidence_.told()) {
+      report_dns(packet, *told);
     }
   }
 }
@@ -123,6 +143,38 @@ void Inspector::report_claim(const PacketContext& packet, const Claim& claim) {
   settle(subject, event);
 }
 
+void Inspector::report_dns(const PacketContext& packet, const DnsTold& told) {
+  const packet::PacketView& view = *packet.view;
+  const event::Peer sender{view.source, view.source_port, view.source_mac};
+  const event::Peer receiver{view.destination, view.destination_port, view.destination_mac};
+  const bool is_answer = told.fields.is_answer;
+  const classify::AddressClass& client = is_answer ? *packet.destination : *packet.source;
+  const std::uint16_t endpoint =
+      packet.source->is_endpoint() ? packet.source->endpoint : packet.destination->endpoint;
+  event::Event event = packet_event(packet, event::EventType::dns);
+  event.flow.source = is_answer ? receiver : sender;
+  event.flow.destination = is_answer ? sender : receiver;
+  if (const auto& own = seat_->policy().own_networks) {
+    event.flow.direction = own->direction(event.flow.source.ip, event.flow.destination.ip);
+  }
+  event.dns_name = told.name;
+  event.dns = told.fields;
+  seat_->evaluator().evaluate(event, hits_);
+  if (hits_.count > 0) {
+    lookups_.forget_told(lookup_number(event, told.id, options_.evidence.owners.secret), event.time,
+                         seat_->policy().rule_identities, hits_);
+  }
+  settle({client,
+          view.vlan,
+          endpoint,
+          view.tunnel,
+          event.flow.destination.ip,
+          event.flow.destination.mac,
+          {},
+          event.time},
+         event);
+}
+
 const classify::AddressClass& Inspector::class_of(const IpAddress& address) const {
   const auto& classifier = seat_->policy().classifier;
   return classifier != nullptr ? classifier->lookup(address) : kNothingKnown;
@@ -135,9 +187,18 @@ bool Inspector::is_from_dns_server(const Step& step) {
   return (is_packets_own ? view.source_port : view.destination_port) == Evidence::kDns;
 }
 
-// A DNS server's bytes are put together whatever else becomes of the stream.
-bool Inspector::needs_order(const Step& step, std::uint64_t to) {
-  return step.stream.needs_order(to) || is_from_dns_server(step);
+// Of queries, only where a rule listens.
+bool Inspector::carries_dns(const Step& step) const {
+  if (!evidence_.listens_to_dns()) {
+    return is_from_dns_server(step);
+  }
+  const packet::PacketView& view = *step.packet.view;
+  return view.source_port == Evidence::kDns || view.destination_port == Evidence::kDns;
+}
+
+// DNS messages are put together whatever else becomes of the stream.
+bool Inspector::needs_order(const Step& step, std::uint64_t to) const {
+  return step.stream.needs_order(to) || carries_dns(step);
 }
 
 void Inspector::note_dns_bytes(const Step& step, std::uint32_t sequence, ByteSpan bytes) {
@@ -153,10 +214,15 @@ void Inspector::note_dns_bytes(const Step& step, std::uint32_t sequence, ByteSpa
     context.view = &turned;
   }
   const std::uint64_t stream = stream_number(*context.view, options_.evidence.owners.secret);
-  evidence_.dns_bytes(context, seat_->policy(), stream, sequence, bytes,
+  const auto kind =
+      is_from_dns_server(step) ? evidence::DnsKind::response : evidence::DnsKind::query;
+  evidence_.dns_bytes(context, seat_->policy(), stream, sequence, bytes, kind,
                       [&](std::span<const Claim> claims) {
                         for (const Claim& claim : claims) {
                           report_claim(context, claim);
+                        }
+                        if (const DnsTold* told = evidence_.told()) {
+                          report_dns(context, *told);
                         }
                       });
 }

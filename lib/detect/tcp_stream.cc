@@ -171,7 +171,7 @@ void Inspector::deliver(const Step& step, std::uint32_t sequence, ByteSpan bytes
   step.flow.saw_payload = true;
   step.flow.closed &= static_cast<std::uint8_t>(~FlowState::kReset);
   stream.end_judged = false;
-  if (is_from_dns_server(step)) [[unlikely]] {
+  if (carries_dns(step)) [[unlikely]] {
     note_dns_bytes(step, sequence, bytes);
   }
   const Phase before = stream.phase;

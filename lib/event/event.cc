@@ -9,7 +9,7 @@ namespace {
 constexpr std::array<std::string_view, kEventTypeCount> kEventNames{
     "connection",           "http_request",          "http_response",    "raw_match",
     "tcp_overlap_conflict", "fragment_overlap",      "responder",        "address_claim",
-    "token_issued",         "credentials_delivered", "http2_mid_stream",
+    "token_issued",         "credentials_delivered", "http2_mid_stream", "dns",
 };
 
 constexpr std::array<VisibilityName, 9> kVisibilityNames{{
@@ -260,6 +260,25 @@ FieldValue exchange_value(const ExchangeFields& exchange, FieldId field, FieldSc
   }
 }
 
+// The fields of a DNS message; `absent` for any other.
+FieldValue dns_value(const Event& event, FieldId field, FieldScratch& scratch) {
+  const std::span<char, kMaxDnsWord> room(scratch.bytes.data(), kMaxDnsWord);
+  const DnsFields& dns = event.dns;
+  if (event.type != EventType::dns) {
+    return {};
+  }
+  switch (field) {
+    case FieldId::dns_type:
+      return text_value(kDnsMessageTypes[dns.is_answer ? 1 : 0]);
+    case FieldId::dns_question_type:
+      return dns.question_type ? text_value(dns_type_name(*dns.question_type, room)) : FieldValue{};
+    case FieldId::dns_response_code:
+      return dns.is_answer ? text_value(dns_response_name(dns.response_code, room)) : FieldValue{};
+    default:
+      return {};
+  }
+}
+
 FieldValue family_value(const IpAddress& address) {
   return address.is_set() ? text_value(address.is_v4() ? "ipv4" : "ipv6") : FieldValue{};
 }
@@ -311,6 +330,8 @@ bool moves_story(const Event& event) {
     case EventType::fragment_overlap:
     case EventType::http2_mid_stream:
       break;  // of a flow whose connection was told
+    case EventType::dns:
+      break;  // what claims an address is told as a claim
   }
   return false;
 }
@@ -448,8 +469,13 @@ FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch) {
       return non_empty(event.stage);
     case FieldId::imds_timeline:
       return non_empty(event.timeline);
+    case FieldId::dns_type:
+    case FieldId::dns_question_type:
+    case FieldId::dns_response_code:
+      return dns_value(event, field, scratch);
     case FieldId::request_header:
     case FieldId::response_header:
+    case FieldId::dns_answers:
       return {};
     default:
       return exchange_value(event.exchange, field, scratch);

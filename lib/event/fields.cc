@@ -26,6 +26,9 @@ constexpr std::uint32_t kResponder = bit(EventType::responder);
 constexpr std::uint32_t kClaim = bit(EventType::address_claim);
 constexpr std::uint32_t kToken = bit(EventType::token_issued);
 constexpr std::uint32_t kDelivery = bit(EventType::credentials_delivered);
+constexpr std::uint32_t kDns = bit(EventType::dns);
+// A DNS message is of no endpoint's story: what it claims is told as a claim.
+constexpr std::uint32_t kWithEndpoint = kEvery & ~kDns;
 constexpr std::uint32_t kAnswer = kResponse | kToken | kDelivery;
 
 constexpr std::array<FieldDescription, kFieldCount> kFields{{
@@ -44,11 +47,11 @@ constexpr std::array<FieldDescription, kFieldCount> kFields{{
     {FieldId::url_query, "url.query", FieldKind::text, kRequest | kAnswer},
     {FieldId::url_domain, "url.domain", FieldKind::text, kRequest | kAnswer},
     {FieldId::user_agent, "user_agent.original", FieldKind::text, kRequest | kAnswer},
-    {FieldId::request_headers, "request_headers", FieldKind::text, kRequest | kRaw},
-    {FieldId::http_host, "http.request.header.host", FieldKind::text, kRequest},
+    {FieldId::request_headers, "request_headers", FieldKind::text, kRequest | kRaw | kResponse},
+    {FieldId::http_host, "http.request.header.host", FieldKind::text, kRequest | kAnswer},
     {FieldId::http_version, "http.version", FieldKind::text, kRequest | kAnswer},
     {FieldId::raw, "imds.raw", FieldKind::text, kRaw},
-    {FieldId::imds_endpoint, "imds.endpoint", FieldKind::text, kEvery},
+    {FieldId::imds_endpoint, "imds.endpoint", FieldKind::text, kWithEndpoint},
     {FieldId::imds_visibility, "imds.visibility", FieldKind::text, kEvery},
     {FieldId::imds_tunnel_path, "imds.tunnel.path", FieldKind::text, kEvery},
     {FieldId::imds_tunnel_id, "imds.tunnel.id", FieldKind::number, kEvery},
@@ -58,7 +61,7 @@ constexpr std::array<FieldDescription, kFieldCount> kFields{{
     {FieldId::network_type, "network.type", FieldKind::text, kEvery},
     {FieldId::ip_ttl, "ip.ttl", FieldKind::number, kEvery},
     {FieldId::url_extension, "url.extension", FieldKind::text, kRequest | kAnswer},
-    {FieldId::request_header, "http.request.header.*", FieldKind::text, kRequest},
+    {FieldId::request_header, "http.request.header.*", FieldKind::text, kRequest | kResponse},
     {FieldId::http_status, "http.response.status_code", FieldKind::number, kAnswer},
     {FieldId::response_headers, "response_headers", FieldKind::text, kResponse},
     {FieldId::response_header, "http.response.header.*", FieldKind::text, kResponse},
@@ -71,9 +74,9 @@ constexpr std::array<FieldDescription, kFieldCount> kFields{{
     {FieldId::imds_claim_mac, "imds.claim.mac", FieldKind::text, kClaim},
     {FieldId::imds_claim_gateway, "imds.claim.gateway", FieldKind::address, kClaim},
     {FieldId::imds_claim_signs, "imds.claim.signs", FieldKind::text, kClaim},
-    {FieldId::dns_question_name, "dns.question.name", FieldKind::text, kClaim},
-    {FieldId::imds_stage, "imds.stage", FieldKind::text, kEvery},
-    {FieldId::imds_timeline, "imds.timeline", FieldKind::text, kEvery},
+    {FieldId::dns_question_name, "dns.question.name", FieldKind::text, kClaim | kDns},
+    {FieldId::imds_stage, "imds.stage", FieldKind::text, kWithEndpoint},
+    {FieldId::imds_timeline, "imds.timeline", FieldKind::text, kWithEndpoint},
     {FieldId::http_mime_type, "http.response.mime_type", FieldKind::text, kAnswer},
     {FieldId::http_body_bytes, "http.response.body.bytes", FieldKind::number, kToken | kDelivery},
     {FieldId::imds_server, "imds.server", FieldKind::text, kAnswer},
@@ -91,6 +94,10 @@ constexpr std::array<FieldDescription, kFieldCount> kFields{{
     {FieldId::imds_role, "imds.role", FieldKind::text, kDelivery},
     {FieldId::imds_region, "imds.region", FieldKind::text, kDelivery},
     {FieldId::imds_expiration, "imds.expiration", FieldKind::time, kDelivery},
+    {FieldId::dns_type, "dns.type", FieldKind::text, kDns},
+    {FieldId::dns_question_type, "dns.question.type", FieldKind::text, kDns},
+    {FieldId::dns_response_code, "dns.response_code", FieldKind::text, kDns},
+    {FieldId::dns_answers, "dns.answers.data", FieldKind::text, kDns},
 }};
 
 // How the names of single headers begin, and what follows the header's own name.

@@ -1,17 +1,28 @@
 #include "evidence/dns.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace imds::evidence {
 namespace {
 
 constexpr std::uint16_t kA = 1;
+constexpr std::uint16_t kNs = 2;
 constexpr std::uint16_t kCname = 5;
+constexpr std::uint16_t kSoa = 6;
+constexpr std::uint16_t kPtr = 12;
+constexpr std::uint16_t kMx = 15;
+constexpr std::uint16_t kTxt = 16;
 constexpr std::uint16_t kAaaa = 28;
+constexpr std::uint16_t kSrv = 33;
 constexpr std::uint16_t kDname = 39;
+constexpr std::uint16_t kSpf = 99;
 constexpr std::uint16_t kInternet = 1;
 constexpr std::uint16_t kClassMask = 0x7fff;  // mDNS marks unique records with the highest bit
 constexpr std::uint8_t kResponse = 0x80;
+constexpr std::uint8_t kResponseAndOpcode = 0xf8;
+constexpr std::uint8_t kResponseCode = 0x0f;
 constexpr std::size_t kLongestName = 255;
 
 bool is_plain(std::uint8_t byte) {
@@ -41,9 +52,9 @@ void DnsName::add_label(ByteSpan label) {
 
 DnsReader::DnsReader(ByteSpan message) : message_(message) {
   ByteCursor in(message);
-  in.skip(2);
+  id_ = in.be16();
   is_response_ = (in.u8() & kResponse) != 0;
-  in.skip(1);
+  response_code_ = in.u8() & kResponseCode;
   const unsigned questions = in.be16();
   const std::uint32_t answers = in.be16();
   const std::uint32_t authorities = in.be16();
@@ -51,9 +62,13 @@ DnsReader::DnsReader(ByteSpan message) : message_(message) {
   ok_ = in.ok();
   at_ = in.offset();
   for (unsigned i = 0; ok_ && i < questions; ++i) {
-    ok_ = i == 0 ? read_name(question_) : skip_name();
-    at_ += 4;  // type and class
-    ok_ = ok_ && at_ <= message.size();
+    constexpr std::size_t kTypeAndClass = 4;
+    ok_ = (i == 0 ? read_name(question_) : skip_name()) && message.size() >= at_ + kTypeAndClass;
+    if (ok_ && i == 0) {
+      has_question_ = true;
+      question_type_ = load_be16(&message[at_]);
+    }
+    at_ += kTypeAndClass;
   }
   records_left_ = answers + authorities + additional;
   skip_from_ = authorities + additional;
@@ -134,62 +149,119 @@ bool DnsReader::next(DnsRecord& out) {
   return false;
 }
 
+bool DnsReader::read_fields(Fields& out) {
+  ByteCursor in(message_.subspan(std::min(at_, message_.size())));
+  out.type = in.be16();
+  out.type_class = in.be16() & kClassMask;
+  in.skip(4);  // time to live
+  const std::uint16_t size = in.be16();
+  out.data = in.take(size);
+  if (!in.ok()) {
+    return false;
+  }
+  out.data_at = at_ + in.offset() - size;
+  at_ += in.offset();
+  return true;
+}
+
 // False: it says nothing about addresses or names, or is malformed.
 bool DnsReader::read_record(DnsRecord& out) {
   const std::size_t owner_at = at_;
-  ok_ = skip_name();
-  ByteCursor in(ok_ ? message_.subspan(at_) : ByteSpan{});
-  const std::uint16_t type = in.be16();
-  const std::uint16_t type_class = in.be16();
-  in.skip(4);  // time to live
-  const std::uint16_t size = in.be16();
-  const ByteSpan data = in.take(size);
-  ok_ = ok_ && in.ok();
+  Fields record;
+  ok_ = skip_name() && read_fields(record);
   if (!ok_) {
     return false;
   }
-  const std::size_t data_at = at_ + in.offset() - size;
-  const std::size_t after = at_ + in.offset();
-  at_ = after;
-  const bool is_address = type == kA || type == kAaaa;
-  const bool is_alias = type == kCname || type == kDname;
-  if ((type_class & kClassMask) != kInternet || !(is_address || is_alias)) {
+  const bool is_address = record.type == kA || record.type == kAaaa;
+  const bool is_alias = record.type == kCname || record.type == kDname;
+  if (record.type_class != kInternet || !(is_address || is_alias)) {
     return false;
   }
+  const std::size_t after = at_;
   at_ = owner_at;
   ok_ = read_name(owner_);
   at_ = after;
   if (!ok_) {
     return false;
   }
-  out = {DnsRecord::Type::address, {}, owner_.text(), {}};
-  if (type == kA && data.size() == 4) {
-    out.address = IpAddress::v4_wire(data.data());
-    return true;
-  }
-  if (type == kAaaa && data.size() == 16) {
-    out.address = IpAddress::v6_wire(data.data());
-    return true;
-  }
-  if (is_alias) {
-    at_ = data_at;
-    ok_ = read_name(target_) && at_ == after;
-    at_ = after;
-    has_aliases_ = ok_;
-    out.type = DnsRecord::Type::alias;
-    out.target = target_.text();
-    return ok_;
-  }
-  ok_ = false;  // an address of another size
-  return false;
+  DnsAnswer read;
+  ok_ = read_data(record, read);
+  has_aliases_ = has_aliases_ || (ok_ && is_alias);
+  out = {is_alias ? DnsRecord::Type::alias : DnsRecord::Type::address, read.address, owner_.text(),
+         read.name};
+  return ok_;
 }
 
-bool may_start_dns_response(ByteSpan bytes) {
+// The data of a record of class IN. False: malformed.
+bool DnsReader::read_data(const Fields& record, DnsAnswer& out) {
+  const ByteSpan data = record.data;
+  // What stands in front of the name, and whether something may follow it.
+  std::size_t name_at = 0;
+  bool is_last = true;
+  switch (record.type) {
+    case kA:
+      out.address = data.size() == 4 ? IpAddress::v4_wire(data.data()) : IpAddress();
+      return data.size() == 4;
+    case kAaaa:
+      out.address = data.size() == 16 ? IpAddress::v6_wire(data.data()) : IpAddress();
+      return data.size() == 16;
+    case kTxt:
+    case kSpf:
+      out.strings = data;
+      return true;
+    case kSoa:
+      is_last = false;
+      break;
+    case kMx:
+      name_at = 2;
+      break;
+    case kSrv:
+      name_at = 6;
+      break;
+    case kCname:
+    case kDname:
+    case kNs:
+    case kPtr:
+      break;
+    default:
+      return true;
+  }
+  const std::size_t after = at_;
+  at_ = record.data_at + name_at;
+  const bool whole =
+      data.size() > name_at && read_name(target_) && (is_last ? at_ == after : at_ <= after);
+  at_ = after;
+  out.name = target_.text();
+  return whole;
+}
+
+bool DnsReader::next_answer(DnsAnswer& out) {
+  if (!ok_ || records_left_ <= skip_from_) {
+    return false;
+  }
+  --records_left_;
+  Fields record;
+  out = {};
+  ok_ = read_name(owner_) && read_fields(record);
+  if (!ok_) {
+    return false;
+  }
+  out.type = record.type;
+  out.owner = owner_.text();
+  ok_ = record.type_class != kInternet || read_data(record, out);
+  return ok_;
+}
+
+bool may_start_dns(ByteSpan bytes, DnsKind kind) {
   constexpr std::size_t kFlags = 4;
   if (bytes.size() >= 2 && load_be16(bytes.data()) < kDnsHeaderSize) {
     return false;
   }
-  return bytes.size() <= kFlags || (bytes[kFlags] & kResponse) != 0;
+  if (bytes.size() <= kFlags) {
+    return true;
+  }
+  return kind == DnsKind::response ? (bytes[kFlags] & kResponse) != 0
+                                   : (bytes[kFlags] & kResponseAndOpcode) == 0;
 }
 
 }  // namespace imds::evidence

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "evidence/dns.h"
-
 namespace imds::evidence {
 
 DnsStreams::DnsStreams(std::size_t slots)
@@ -43,7 +41,7 @@ bool DnsStreams::next(Piece& piece, ByteSpan& message) {
   if (slot != nullptr) {
     return continue_slot(*slot, piece, message);
   }
-  if (!may_start_dns_response(piece.bytes)) {
+  if (!may_start_dns(piece.bytes, piece.kind)) {
     piece.consume(piece.bytes.size());
     return false;
   }
@@ -77,7 +75,7 @@ bool DnsStreams::continue_slot(Slot& slot, Piece& piece, ByteSpan& message) {
   slot.next_sequence = piece.sequence;
   slot.used_at = ++uses_;
   const ByteSpan all(held, slot.size);
-  if (!may_start_dns_response(all)) {
+  if (!may_start_dns(all, piece.kind)) {
     release(slot);
     piece.consume(piece.bytes.size());
     return false;

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "base/cursor.h"
+#include "base/random.h"
 
 namespace imds::flow {
 
@@ -79,10 +80,7 @@ Key make_fragment_key(const packet::PacketView& view) {
 
 HashSecret HashSecret::random() {
   HashSecret secret;
-  std::random_device device;
-  for (std::uint64_t& word : secret.words) {
-    word = (std::uint64_t{device()} << 32) | device();
-  }
+  fill_random(secret.words);
   return secret;
 }
 

@@ -9,6 +9,7 @@
 
 #include <hs.h>
 
+#include "compile_job.h"
 #include "few_literals.h"
 #include "match/compilation.h"
 
@@ -63,20 +64,13 @@ tl::unexpected<CompileFailure> failure(ErrorKind kind, std::string message,
   return tl::unexpected<CompileFailure>(CompileFailure{{kind, std::move(message), {}}, pattern});
 }
 
-// The pattern arrays in the layout the library wants. `text` must not move afterwards.
-struct Arguments {
-  std::vector<std::string> text;
-  std::vector<const char*> expressions;
-  std::vector<std::size_t> lengths;
-  std::vector<unsigned> flags;
-  std::vector<unsigned> ids;
-};
-
-Arguments to_arguments(std::span<const Pattern> patterns, bool literals_only) {
-  Arguments out;
+CompileArguments to_arguments(std::span<const Pattern> patterns) {
+  CompileArguments out;
+  out.literals_only = std::all_of(patterns.begin(), patterns.end(),
+                                  [](const Pattern& p) { return p.syntax == Syntax::literal; });
   out.text.reserve(patterns.size());
   for (const Pattern& pattern : patterns) {
-    const bool escape = !literals_only && pattern.syntax == Syntax::literal;
+    const bool escape = !out.literals_only && pattern.syntax == Syntax::literal;
     out.text.push_back(escape ? escape_literal(pattern.text) : pattern.text);
     out.expressions.push_back(out.text.back().c_str());
     out.lengths.push_back(out.text.back().size());
@@ -153,28 +147,20 @@ tl::expected<Database, CompileFailure> Database::compile(std::span<const Pattern
       return out;
     }
   }
-  const bool literals_only = std::all_of(patterns.begin(), patterns.end(), [](const Pattern& p) {
-    return p.syntax == Syntax::literal;
-  });
-  const Arguments arguments = to_arguments(patterns, literals_only);
-  const auto count = static_cast<unsigned>(patterns.size());
-  hs_database_t* database = nullptr;
-  hs_compile_error_t* raw_error = nullptr;
-  const hs_error_t status =
-      literals_only ? hs_compile_lit_multi(arguments.expressions.data(), arguments.flags.data(),
-                                           arguments.ids.data(), arguments.lengths.data(), count,
-                                           HS_MODE_BLOCK, nullptr, &database, &raw_error)
-                    : hs_compile_multi(arguments.expressions.data(), arguments.flags.data(),
-                                       arguments.ids.data(), count, HS_MODE_BLOCK, nullptr,
-                                       &database, &raw_error);
-  const std::unique_ptr<hs_compile_error_t, decltype(&hs_free_compile_error)> error(
-      raw_error, &hs_free_compile_error);
-  if (status != HS_SUCCESS) {
-    return translate(error.get());
+  Compiled compiled;
+  if (compilation == nullptr) {
+    compiled = compile_here(to_arguments(patterns));
+  } else if (auto aside = compile_aside(to_arguments(patterns), compilation->deadline()); aside) {
+    compiled = std::move(*aside);
+  } else {
+    return tl::unexpected<CompileFailure>(CompileFailure{std::move(aside.error())});
   }
-  out.database_.reset(database);
+  if (compiled.status != HS_SUCCESS) {
+    return translate(compiled.error.get());
+  }
+  out.database_.reset(compiled.database.release());
   if (compilation != nullptr) {
-    compilation->keep(patterns, database);
+    compilation->keep(patterns, out.database_.get());
   }
   return out;
 }

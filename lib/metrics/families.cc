@@ -235,6 +235,8 @@ constexpr FamilyInfo kFamilies[] = {
           "Such addresses that find room."),
     counter(Family::owners_evicted_total, "imds_inspector_owners_evicted_total", {"worker"},
             "Such addresses that made room for others before their time was over."),
+    counter(Family::dns_messages_total, "imds_inspector_dns_messages_total", {"outcome"},
+            "DNS messages while a rule listens to them, by what became of them."),
     counter(Family::dns_stream_messages_total, "imds_inspector_dns_stream_messages_total",
             {"worker", "outcome"},
             "DNS messages over TCP that came in several pieces, by what became of them."),

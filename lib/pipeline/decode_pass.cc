@@ -149,6 +149,7 @@ bool Worker::needs_no_flow(const packet::PlainPacket& packet) const {
   return classifier_->is_unlisted(family, packet.source) &&
          classifier_->is_unlisted(family, packet.destination) &&
          !detect::Evidence::is_claiming_port(packet.source_port, packet.destination_port) &&
+         !(listens_to_dns_ && detect::Evidence::is_dns_port(packet.destination_port)) &&
          !http::may_start_http(http::first8(packet.payload_bytes()));
 }
 

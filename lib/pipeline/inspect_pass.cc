@@ -139,7 +139,7 @@ void Worker::inspect_whole(std::uint16_t i) {
 }
 
 void Worker::note_evidence(const detect::PacketContext& context) {
-  if (detect::Inspector::may_be_evidence(context)) [[unlikely]] {
+  if (inspector_->may_be_evidence(context)) [[unlikely]] {
     inspector_->evidence(context);
   }
 }

@@ -92,6 +92,7 @@ Worker::Worker(const Options& options, std::unique_ptr<detect::Inspector> inspec
       policies_(policies),
       generation_(first.generation),
       classifier_(first.policy->classifier.get()),
+      listens_to_dns_(inspector_->listens_to_dns()),
       flows_(options.flows),
       defragmenter_(fragment_options(options)),
       linear_(std::make_unique_for_overwrite<std::uint8_t[]>(kBurst * kSlotBytes)) {}
@@ -157,6 +158,7 @@ void Worker::enter_policy() {
   generation_ = now.generation;
   classifier_ = now.policy->classifier.get();
   inspector_->take(*now.seats[index_]);
+  listens_to_dns_ = inspector_->listens_to_dns();
   counters_.policies_taken.add();
   const std::uint64_t spent = rte_rdtsc() - before;
   counters_.taking_cycles.add(spent);

@@ -126,7 +126,16 @@ Status Compiler::read_rules() {
           "more than " + std::to_string(kMaxLeaves) + " comparisons in all rules up to this one");
     }
     expressions_.push_back(std::move(built->expression));
+    request_parts_.emplace_back();
     add_info(rule);
+    if (rule.awaits_answer) {
+      Result<Expression> part = read_request_part(rule, program_->atoms);
+      if (!part) {
+        return pass_on(part);
+      }
+      request_parts_.back() = std::move(*part);
+      program_->awaits_answers = true;
+    }
     if (built->compares_story) {
       if (Status status = add_story_rule(expressions_.size() - 1); !status) {
         return status;
@@ -181,6 +190,7 @@ void Compiler::add_info(const sigma::Rule& rule) {
   info.tags = rule.tags;
   info.file = rule.file;
   info.line = rule.position.line;
+  info.awaits_answer = rule.awaits_answer;
   program_->infos.push_back(std::move(info));
 }
 
@@ -211,21 +221,32 @@ Cover Compiler::candidates(const Expression& expression, EventType type) const {
   return found;
 }
 
+// A rule that awaits answers is asked of requests, too: whether they may fit it.
+bool Compiler::is_asked(std::size_t rule, EventType type) const {
+  return (rules_[rule].events & event::bit(type)) != 0 ||
+         (rules_[rule].awaits_answer && type == EventType::http_request);
+}
+
+const Expression& Compiler::asked(std::size_t rule, EventType type) const {
+  return rules_[rule].awaits_answer && type == EventType::http_request ? request_parts_[rule]
+                                                                       : expressions_[rule];
+}
+
 void Compiler::plan_type(EventType type) {
   TypePlan& plan = program_->plans[index_of(type)];
   std::vector<std::uint16_t> listeners;
   std::vector<std::pair<AtomId, std::uint16_t>> postings;
   for (std::size_t i = 0; i < rules_.size(); ++i) {
-    if ((rules_[i].events & event::bit(type)) == 0) {
+    if (!is_asked(i, type)) {
       continue;
     }
-    const Cover found = candidates(expressions_[i], type);
+    const Cover found = candidates(asked(i, type), type);
     if (found.kind == Cover::Kind::never) {
       continue;
     }
     const auto rule = static_cast<std::uint16_t>(i);
     listeners.push_back(rule);
-    program_->infos[i].events |= event::bit(type);
+    program_->infos[i].events |= rules_[i].events & event::bit(type);
     if (found.kind != Cover::Kind::indexed) {
       plan.always.push_back(rule);
       continue;
@@ -268,7 +289,7 @@ void Compiler::plan_fields(TypePlan& plan, EventType type,
     }
   };
   for (const std::uint16_t rule : listeners) {
-    for_each_leaf(expressions_[rule], add);
+    for_each_leaf(asked(rule, type), add);
     for (const std::uint16_t filter : program_->filters.of(rule)) {
       for_each_leaf(filter_expressions_[filter], add);
     }
@@ -289,18 +310,23 @@ void Compiler::plan_fields(TypePlan& plan, EventType type,
 }
 
 void Compiler::index_heads(std::size_t rule) {
-  if ((program_->infos[rule].events & event::bit(EventType::http_request)) == 0) {
+  const RuleInfo& info = program_->infos[rule];
+  if ((info.events & event::bit(EventType::http_request)) == 0 && !info.awaits_answer) {
     return;
   }
+  const Expression& expression = asked(rule, EventType::http_request);
   const AtomCost cost = [&](AtomId id) {
     const HeadKey& key = head_keys_[id];
     return key.kind == HeadKey::Kind::none ? std::nullopt : std::optional(key.cost);
   };
-  const Cover found = cover(expressions_[rule], program_->atoms, EventType::http_request, cost,
-                            Alternatives::all_indexed);
+  const Cover found =
+      cover(expression, program_->atoms, EventType::http_request, cost, Alternatives::all_indexed);
   RuleIndex& index = program_->indexes[rule];
+  if (found.kind == Cover::Kind::never) {
+    return;
+  }
   if (found.kind != Cover::Kind::indexed) {
-    index.unindexed_because = unindexed_reason(expressions_[rule]);
+    index.unindexed_because = unindexed_reason(expression);
     program_->parses_every_head = true;
     return;
   }
@@ -391,7 +417,7 @@ std::string Compiler::unindexed_reason(const Expression& expression) const {
     return kind == Cover::Kind::none || kind == Cover::Kind::always;
   };
   if (expression.kind == Expression::Kind::constant) {
-    return "a negation of what only the story knows may hold for every request";
+    return "what only the story or the answer knows may hold for every request";
   }
   if (expression.kind == Expression::Kind::leaf) {
     const Atom& atom = program_->atoms[expression.atom];
@@ -439,6 +465,11 @@ void Compiler::warn_of_absent_fields(const sigma::Rule& rule, std::size_t index)
 void Compiler::emit_steps() {
   for (const Expression& expression : expressions_) {
     program_->entry.push_back(emit(expression, kHit, kMiss));
+  }
+  if (program_->awaits_answers) {
+    for (const Expression& part : request_parts_) {
+      program_->request_part.push_back(emit(part, kHit, kMiss));
+    }
   }
   for (const Expression& expression : filter_expressions_) {
     program_->filters.entry.push_back(emit(expression, kHit, kMiss));

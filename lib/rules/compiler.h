@@ -31,6 +31,8 @@ class Compiler {
 
   // Which rules have to run for which atoms, and on which events a rule can hold at all.
   void plan_type(event::EventType type);
+  [[nodiscard]] bool is_asked(std::size_t rule, event::EventType type) const;
+  [[nodiscard]] const Expression& asked(std::size_t rule, event::EventType type) const;
   [[nodiscard]] Cover candidates(const Expression& expression, event::EventType type) const;
   void plan_fields(TypePlan& plan, event::EventType type,
                    const std::vector<std::uint16_t>& listeners) const;
@@ -55,6 +57,7 @@ class Compiler {
   const std::vector<sigma::Filter>& filters_;
   std::unique_ptr<Program> program_;
   std::vector<Expression> expressions_;             // per rule, what the story knows assumed
+  std::vector<Expression> request_parts_;           // per rule; set for those that await answers
   std::vector<Expression> story_expressions_;       // per rule of the program's `story`
   std::vector<Expression> filter_expressions_;      // per filter
   std::vector<HeadKey> head_keys_;                  // per atom

@@ -4,6 +4,7 @@
 #include <bit>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,9 @@ void set(std::vector<std::uint64_t>& words, std::size_t bit) {
 // The same for all values of a field, those of a single header among them.
 template <typename Visit>
 bool any_text(const event::Event& event, const event::FieldRef& field, const Visit& visit) {
+  if (field.id == FieldId::dns_answers) {
+    return std::any_of(event.dns.answers.begin(), event.dns.answers.end(), visit);
+  }
   if (!event::is_single_header(field.id)) {
     event::FieldScratch backing;
     return any_text(event::value_of(event, field.id, backing), visit);
@@ -52,6 +56,7 @@ bool any_text(const event::Event& event, const event::FieldRef& field, const Vis
 struct Evaluator::State {
   void begin_counting(const State* former);
   void compare_field(const event::Event& event, FieldId field);
+  void compare_answers(std::span<const std::string_view> answers);
   void compare_headers(std::string_view headers, const std::vector<HeaderColumn>& compared);
   void compare_references(const event::Event& event, const std::vector<AtomId>& references);
   void compare_value(Column column, const FieldValue& value, bool contains_only);
@@ -62,6 +67,9 @@ struct Evaluator::State {
   void compare_address(const AddressField& field, const IpAddress& address);
   void choose_rules(const TypePlan& plan);
   [[nodiscard]] bool holds(std::uint32_t entry) const;
+  [[nodiscard]] bool awaits_answer(std::size_t rule) const {
+    return program().awaits_answers && program().infos[rule].awaits_answer;
+  }
   [[nodiscard]] std::uint64_t compared(const StoryRule& rule) const;
   [[nodiscard]] bool withhold(std::size_t rule);
   [[nodiscard]] bool finds_any(const match::Database& database, ByteSpan bytes);
@@ -286,6 +294,10 @@ void Evaluator::State::compare_value(Column column, const FieldValue& value, boo
 }
 
 void Evaluator::State::compare_field(const event::Event& event, FieldId field) {
+  if (field == FieldId::dns_answers) {
+    compare_answers(event.dns.answers);
+    return;
+  }
   event::FieldScratch backing;
   const FieldValue value = event::value_of(event, field, backing);
   if (value.kind == FieldValue::Kind::absent) {
@@ -294,6 +306,15 @@ void Evaluator::State::compare_field(const event::Event& event, FieldId field) {
   const bool contains_only = event.type == EventType::raw_match &&
                              (field == FieldId::url || field == FieldId::request_headers);
   compare_value(static_cast<Column>(field), value, contains_only);
+}
+
+void Evaluator::State::compare_answers(std::span<const std::string_view> answers) {
+  for (const std::string_view answer : answers) {
+    FieldValue text;
+    text.kind = FieldValue::Kind::text;
+    text.text = {answer, answer};
+    compare_value(static_cast<Column>(FieldId::dns_answers), text, false);
+  }
 }
 
 void Evaluator::State::compare_headers(std::string_view headers,
@@ -375,9 +396,7 @@ bool Evaluator::State::withhold(std::size_t rule) {
 
 void Evaluator::evaluate(const event::Event& event, RuleHits& hits) {
   State& state = *state_;
-  hits.count = 0;
-  hits.any_compared = false;
-  hits.overflow = 0;
+  hits.clear();
   state.counters->events.add();
   const TypePlan& plan = state.program().plans[static_cast<std::size_t>(event.type)];
   if (!plan.listens) {
@@ -394,6 +413,10 @@ void Evaluator::evaluate(const event::Event& event, RuleHits& hits) {
   for (std::size_t word = 0; word < state.chosen.size(); ++word) {
     for (std::uint64_t bits = state.chosen[word]; bits != 0; bits &= bits - 1) {
       const std::size_t rule = word * kWordBits + static_cast<std::size_t>(std::countr_zero(bits));
+      if (event.type == EventType::http_request && state.awaits_answer(rule)) {
+        hits.wants_answer = hits.wants_answer || state.holds(state.program().request_part[rule]);
+        continue;
+      }
       if (!state.holds(state.program().entry[rule]) || state.withhold(rule)) {
         continue;
       }

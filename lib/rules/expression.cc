@@ -1,8 +1,12 @@
 #include "expression.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
+
+#include "base/text.h"
+#include "rules/regex_literals.h"
 
 namespace imds::rules {
 namespace {
@@ -14,10 +18,74 @@ using event::FieldId;
 constexpr std::array kKeywordFields{FieldId::url, FieldId::request_headers,
                                     FieldId::http_request_method, FieldId::url_domain};
 
+// What the answer says, or another packet than the request's.
+bool may_differ_in_answer(FieldId field) {
+  switch (field) {
+    case FieldId::imds_event:
+    case FieldId::http_version:
+    case FieldId::imds_visibility:
+    case FieldId::imds_tunnel_path:
+    case FieldId::imds_tunnel_id:
+    case FieldId::imds_tunnel_source_ip:
+    case FieldId::imds_tunnel_destination_ip:
+    case FieldId::network_vlan_id:
+    case FieldId::timestamp:
+    case FieldId::ip_ttl:
+      return true;
+    default:
+      return (event::describe(field).events & event::bit(event::EventType::http_request)) == 0;
+  }
+}
+
+// Says where a request goes or what it asks for; the rest is much the same for all of them.
+bool singles_out(FieldId field) {
+  switch (field) {
+    case FieldId::source_ip:
+    case FieldId::source_mac:
+    case FieldId::destination_ip:
+    case FieldId::destination_mac:
+    case FieldId::url:
+    case FieldId::url_path:
+    case FieldId::url_query:
+    case FieldId::url_domain:
+    case FieldId::url_extension:
+    case FieldId::user_agent:
+    case FieldId::request_headers:
+    case FieldId::request_header:
+    case FieldId::http_host:
+    case FieldId::imds_endpoint:
+    case FieldId::imds_client_kind:
+    case FieldId::imds_version:
+    case FieldId::imds_forwarded:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Keywords are looked for in the method, too, where nothing but a rare one fits them.
+bool fits_ordinary_method(const Atom& atom) {
+  constexpr std::array<std::string_view, 8> kOrdinary{"GET",    "POST",    "HEAD",    "PUT",
+                                                      "DELETE", "OPTIONS", "CONNECT", "PATCH"};
+  if (atom.kind == Atom::Kind::text) {
+    return std::any_of(kOrdinary.begin(), kOrdinary.end(),
+                       [&](std::string_view method) { return atom.glob.matches(method); });
+  }
+  const std::vector<std::string> needed =
+      required_literals(atom.regex_text, [](const std::string& literal) { return literal; });
+  return atom.kind != Atom::Kind::regex || needed.empty() ||
+         std::any_of(needed.begin(), needed.end(), [&](const std::string& literal) {
+           return std::any_of(kOrdinary.begin(), kOrdinary.end(), [&](std::string_view method) {
+             return matches_wildcards(method, '*' + literal + '*', LetterCase::ignored);
+           });
+         });
+}
+
 class Builder {
  public:
-  Builder(const sigma::Rule& rule, AtomTable& atoms, StoryFields story_fields)
-      : rule_(rule), atoms_(atoms), story_fields_(story_fields) {}
+  Builder(const sigma::Rule& rule, AtomTable& atoms, StoryFields story_fields,
+          AnswerFields answer_fields)
+      : rule_(rule), atoms_(atoms), story_fields_(story_fields), answer_fields_(answer_fields) {}
 
   Result<BuiltExpression> build() {
     Expression root = group(false);
@@ -188,6 +256,11 @@ class Builder {
         return assume(value.position, negated != wants_absence);
       }
     }
+    if (answer_fields_ == AnswerFields::assumed &&
+        (may_differ_in_answer(field.id) ||
+         (value.kind == sigma::Value::Kind::field && may_differ_in_answer(value.other.id)))) {
+      return constant(true);
+    }
     if (atoms_.size() >= kMaxAtoms) {
       set_error(value.position, "more than " + std::to_string(kMaxAtoms) +
                                     " different comparisons in all rules together");
@@ -238,6 +311,7 @@ class Builder {
   const sigma::Rule& rule_;
   AtomTable& atoms_;
   StoryFields story_fields_;
+  AnswerFields answer_fields_;
   bool compares_story_ = false;
   std::size_t leaves_ = 0;
   std::optional<Error> error_;
@@ -331,8 +405,31 @@ Cover cover_any(const Expression& expression, const AtomTable& atoms, event::Eve
 }  // namespace
 
 Result<BuiltExpression> build_expression(const sigma::Rule& rule, AtomTable& atoms,
-                                         StoryFields story_fields) {
-  return Builder(rule, atoms, story_fields).build();
+                                         StoryFields story_fields, AnswerFields answer_fields) {
+  return Builder(rule, atoms, story_fields, answer_fields).build();
+}
+
+Result<Expression> read_request_part(const sigma::Rule& rule, AtomTable& atoms) {
+  Result<BuiltExpression> built =
+      build_expression(rule, atoms, StoryFields::assumed, AnswerFields::assumed);
+  if (!built) {
+    return pass_on(built);
+  }
+  const AtomCost cost = [&](AtomId id) {
+    const Atom& atom = atoms[id];
+    const bool tells = (atom.kind != Atom::Kind::present && singles_out(atom.field)) ||
+                       (atom.field == FieldId::http_request_method && !fits_ordinary_method(atom));
+    return tells || atom.field == FieldId::imds_endpoint ? std::optional(1.0) : std::nullopt;
+  };
+  const Cover found = cover(built->expression, atoms, event::EventType::http_request, cost,
+                            Alternatives::all_indexed);
+  if (found.kind == Cover::Kind::always || found.kind == Cover::Kind::none) {
+    return fail_at(ErrorKind::config, rule.where(),
+                   "this rule compares answers, but nothing of their requests that would single "
+                   "them out, so every answer on the network would have to be read; name a part of "
+                   "the URL, a header, a host or an address that the requests must have");
+  }
+  return std::move(built->expression);
 }
 
 Cover cover(const Expression& expression, const AtomTable& atoms, event::EventType type,

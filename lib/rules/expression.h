@@ -32,6 +32,12 @@ enum class StoryFields : std::uint8_t {
   compared,  // as any other
 };
 
+// Comparisons of what a request's answer says, or that may come out otherwise for it.
+enum class AnswerFields : std::uint8_t {
+  compared,  // as any other
+  assumed,   // each taken to come out as the rule wants it
+};
+
 struct BuiltExpression {
   Expression expression;
   bool compares_story = false;  // some comparison is of such a field
@@ -42,8 +48,14 @@ struct BuiltExpression {
 //
 // With StoryFields::assumed the expression holds wherever the rule could, whatever the story says:
 // negations stand at the leaves, so that taking leaves for true never makes it hold less often.
-[[nodiscard]] Result<BuiltExpression> build_expression(const sigma::Rule& rule, AtomTable& atoms,
-                                                       StoryFields story_fields);
+// With AnswerFields::assumed it holds for every request whose answer the rule could hold for.
+[[nodiscard]] Result<BuiltExpression> build_expression(
+    const sigma::Rule& rule, AtomTable& atoms, StoryFields story_fields,
+    AnswerFields answer_fields = AnswerFields::compared);
+
+// What a rule that awaits answers says of their requests. Error: that of build_expression(), or it
+// says nothing that would single them out, so that every answer would have to be read.
+[[nodiscard]] Result<Expression> read_request_part(const sigma::Rule& rule, AtomTable& atoms);
 
 // A necessary set: if the expression holds, so does one of `atoms` at least.
 struct Cover {

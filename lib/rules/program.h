@@ -129,6 +129,10 @@ struct Program {
 
   std::vector<Step> steps;
   std::vector<std::uint32_t> entry;  // per rule: a step, kHit or kMiss
+  // Per rule that awaits answers, what it asks of their requests: a step, kHit or kMiss. Empty:
+  // there are none.
+  std::vector<std::uint32_t> request_part;
+  bool awaits_answers = false;
   Filters filters;
   StoryRules story;
 

@@ -111,6 +111,21 @@ bool RuleSet::compares(event::FieldId field) const {
     return atom.field == field || (atom.kind == Atom::Kind::reference && atom.other_field == field);
   });
 }
+bool RuleSet::answers_need_request_headers() const {
+  const TypePlan& plan = program_->plans[static_cast<std::size_t>(event::EventType::http_response)];
+  const auto is_headers = [](event::FieldId field) {
+    return field == event::FieldId::request_headers;
+  };
+  const auto refers = [&](AtomId id) {
+    const Atom& atom = program_->atoms[id];
+    return is_headers(atom.field) || is_headers(atom.other_field) ||
+           atom.field == event::FieldId::request_header ||
+           atom.other_field == event::FieldId::request_header;
+  };
+  return !plan.request_headers.empty() ||
+         std::any_of(plan.fields.begin(), plan.fields.end(), is_headers) ||
+         std::any_of(plan.references.begin(), plan.references.end(), refers);
+}
 bool RuleSet::has_story_rules() const {
   return !program_->story.rules.empty();
 }
@@ -147,6 +162,11 @@ Status RuleSet::check(const sigma::Rule& rule) {
       return pass_on(whole);
     }
   }
+  if (rule.awaits_answer) {
+    if (auto part = read_request_part(rule, atoms); !part) {
+      return pass_on(part);
+    }
+  }
   return {};
 }
 
@@ -170,7 +190,9 @@ std::vector<std::string> RuleSet::describe_rule(std::size_t rule) const {
   if (about.in_story) {
     lines.push_back("  judged in the story, which knows imds.stage and imds.timeline");
   }
-  if ((about.events & event::bit(event::EventType::http_request)) != 0) {
+  if (about.awaits_answer) {
+    lines.push_back("  requests whose answers are read for it: " + index_text(index(rule)));
+  } else if ((about.events & event::bit(event::EventType::http_request)) != 0) {
     lines.push_back("  http_request: " + index_text(index(rule)));
   }
   return lines;

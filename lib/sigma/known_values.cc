@@ -164,6 +164,8 @@ Status settle_known_values(const Context& context, const FieldMatch& match, cons
                         names_in(event::visibility_names()));
     case FieldId::network_direction:
       return check_name(context, node, *literal, "network.direction", event::kDirections);
+    case FieldId::dns_type:
+      return check_name(context, node, *literal, "dns.type", event::kDnsMessageTypes);
     case FieldId::imds_answer:
       return check_name(context, node, *literal, "imds.answer",
                         names_of<event::Answer>(event::kAnswerCount));

@@ -23,9 +23,11 @@ struct Served {
   std::uint32_t events;
 };
 // The specification's taxonomy knows the services `connection` and `dns` of the category network.
-constexpr std::array<Served, 5> kServed{{
+constexpr std::array<Served, 7> kServed{{
     {"network", "", kNetwork},
     {"network", "connection", event::bit(EventType::connection)},
+    {"network", "dns", event::bit(EventType::dns)},
+    {"dns", "", event::bit(EventType::dns)},
     {"proxy", "", kNetwork},
     {"webserver", "", kNetwork},
     {"firewall", "", kNetwork},
@@ -48,6 +50,7 @@ void decide(Service& result) {
   });
   if (served != kServed.end()) {
     result.events = served->events;
+    result.has_answers = served->events == kNetwork;
     return;
   }
   result.not_served =
@@ -57,8 +60,8 @@ void decide(Service& result) {
                 (source.service.empty() ? std::string()
                                         : " with service " + in_quotes(source.service));
   result.not_served +=
-      " is not served; served are the categories network, proxy, webserver and firewall, network "
-      "with service connection, and the product imds-inspector";
+      " is not served; served are the categories network, proxy, webserver, firewall and dns, "
+      "network with service connection or dns, and the product imds-inspector";
 }
 
 }  // namespace

@@ -13,7 +13,9 @@ namespace imds::sigma {
 struct Service {
   Logsource logsource;
   std::uint32_t events = 0;  // event::bit of each; 0: not served
-  std::string not_served;    // then, why
+  // Its rules may compare fields of the answers to its requests, too.
+  bool has_answers = false;
+  std::string not_served;  // then, why
 };
 
 // `node` is the value of `logsource` in `document`. Errors: not a map of texts, or none of

@@ -74,7 +74,7 @@ bool may_hold_number(FieldId field) {
 }
 bool may_hold_address(FieldId field) {
   return event::is_single_header(field) || field == FieldId::http_host ||
-         field == FieldId::url_domain;
+         field == FieldId::url_domain || field == FieldId::dns_answers;
 }
 
 // Adds one modifier to a draft.

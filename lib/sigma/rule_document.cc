@@ -344,6 +344,36 @@ Status read_detection(const Context& context, const Node& document, Rule& rule) 
   return read_conditions(context, *condition, rule);
 }
 
+// Whether it compares what the answer to a request says.
+bool compares_answers(const Rule& rule) {
+  const auto is_of_answers = [](event::FieldId field) {
+    constexpr std::uint32_t kRequest = event::bit(event::EventType::http_request);
+    constexpr std::uint32_t kResponse = event::bit(event::EventType::http_response);
+    return (event::describe(field).events & (kRequest | kResponse)) == kResponse;
+  };
+  const auto names_event = [](const Value& value) {
+    return value.kind == Value::Kind::pattern && value.pattern.literal() &&
+           iequals(*value.pattern.literal(), event::name(event::EventType::http_response));
+  };
+  const auto is_about_answers = [&](const FieldMatch& match) {
+    if (!match.field) {
+      return false;
+    }
+    const bool refers =
+        std::any_of(match.values.begin(), match.values.end(), [&](const Value& value) {
+          return value.kind == Value::Kind::field && is_of_answers(value.other.id);
+        });
+    const bool names = match.field == event::FieldId::imds_event &&
+                       std::any_of(match.values.begin(), match.values.end(), names_event);
+    return refers || names || is_of_answers(*match.field);
+  };
+  return std::any_of(rule.selections.begin(), rule.selections.end(), [&](const Selection& part) {
+    return std::any_of(part.groups.begin(), part.groups.end(), [&](const auto& group) {
+      return std::any_of(group.begin(), group.end(), is_about_answers);
+    });
+  });
+}
+
 }  // namespace
 
 Status read_rule_document(const Context& context, const Node& document, LoadedRules& loaded) {
@@ -367,13 +397,18 @@ Status read_rule_document(const Context& context, const Node& document, LoadedRu
     return {};
   }
   rule.logsource = std::move(service->logsource);
-  rule.events = service->events;
   if (Status read = read_attributes(context, document, true, rule); !read) {
     return read;
   }
   warn_of_near_misses(context, document);
+  constexpr std::uint32_t kAnswers = event::bit(event::EventType::http_response);
+  rule.events = service->events | (service->has_answers ? kAnswers : 0);
   if (Status read = read_detection(context, document, rule); !read) {
     return read;
+  }
+  if (service->has_answers) {
+    rule.awaits_answer = compares_answers(rule);
+    rule.events = rule.awaits_answer ? kAnswers : service->events;
   }
   loaded.rules.push_back(std::move(rule));
   return {};

@@ -15,6 +15,7 @@
 #include "number.h"
 #include "pattern.h"
 #include "transform.h"
+#include "unseen_fields.h"
 
 namespace imds::sigma {
 namespace {
@@ -298,6 +299,9 @@ Result<Value> read_reference(const Context& context, const FieldMatch& match, co
 Result<event::FieldRef> find_field(const Context& context, Position at, const std::string& name,
                                    std::uint32_t events) {
   std::optional<event::FieldRef> field = context.fields.resolve(name);
+  if (const std::string_view why = field ? std::string_view() : why_unseen(name); !why.empty()) {
+    return context.error(at, "no event has the field " + in_quotes(name) + ": " + std::string(why));
+  }
   if (!field) {
     const std::string near = context.fields.nearest(name);
     return context.error(at, "unknown field " + in_quotes(name) + did_you_mean(near) +

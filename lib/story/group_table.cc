@@ -1,10 +1,8 @@
 #include "group_table.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cassert>
-#include <random>
 
 namespace imds::story {
 namespace {
@@ -16,15 +14,6 @@ std::size_t bytes_per_group(std::size_t slots_per_group, bool keep_findings) {
 }
 
 }  // namespace
-
-SipKey random_key() {
-  std::random_device random;
-  std::array<std::uint64_t, 4> words{};
-  for (std::uint64_t& word : words) {
-    word = random();
-  }
-  return {words[0] << 32 | words[1], words[2] << 32 | words[3]};
-}
 
 GroupTable::GroupTable(std::size_t groups, std::size_t slots_per_group, bool keep_findings)
     : capacity_(groups),

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 
+#include "base/random.h"
 #include "base/siphash.h"
 #include "event/finding.h"
 
@@ -17,9 +18,6 @@ namespace imds::story {
 
 // No such time.
 inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
-
-// For keys of tables that what comes from the wire fills.
-[[nodiscard]] SipKey random_key();
 
 // Without initialisers, so that an array of them costs nothing until it is used.
 struct Slot {

@@ -191,6 +191,54 @@ def test_a_stop_while_starting_is_clean(tmp_path, owned):
     pathlib.Path("/dev/shm" + config["alerts"]["ring"]["name"]).unlink(missing_ok=True)
 
 
+# Minutes of work for the matcher, most of them in one database.
+SLOW_RULE = (
+    "title: Slow\nid: 00000000-0000-4000-8000-000000000077\nlevel: low\n"
+    "logsource: {category: proxy}\ndetection:\n  sel:\n    url|contains:\n%s"
+    "  condition: sel\n" % "".join("    - /some-longer-path/%d/%d\n" % (n * 7919, n)
+                                   for n in range(120_000)))
+
+
+def thread_count(process):
+    return len(os.listdir("/proc/%d/task" % process.process.pid))
+
+
+def test_a_stop_while_rules_are_compiled_at_the_start_takes_no_time(tmp_path, owned):
+    slow = tmp_path / "slow.yml"
+    slow.write_text(SLOW_RULE)
+    path, config = harness.live_config(tmp_path, QUIET, metrics={"enabled": False},
+                                       rules={"paths": [str(slow)]})
+    for arguments in (["--config", path], ["--config", path, "--read", SAMPLE]):
+        process = owned(harness.Program([INSPECTOR, *arguments]))
+        # The matcher works in a thread of its own; there is no other yet.
+        harness.wait_for("the matcher to work", lambda: thread_count(process) == 2, 60, 0.02)
+        time.sleep(0.2)
+        assert thread_count(process) == 2, "the rules are not slow enough"
+        begin = time.monotonic()
+        assert process.stop() == 0, process.stderr
+        assert time.monotonic() - begin < STOP
+        assert "error" not in process.stderr
+    assert not pathlib.Path("/dev/shm" + config["alerts"]["ring"]["name"]).exists()
+
+
+def test_a_stop_while_rules_are_compiled_for_a_reload_takes_no_time(owned, tmp_path):
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "rule.yml").write_text(harness.BULLETIN_RULE.read_text())
+    path, config = harness.live_config(
+        tmp_path, QUIET, metrics={"listen": "127.0.0.1:%d" % free_port()},
+        rules={"paths": [str(rules)]})
+    inspector = owned(harness.Inspector(path, config))
+    before = thread_count(inspector)
+    (rules / "slow.yml").write_text(SLOW_RULE)
+    inspector.kill(signal.SIGHUP)
+    harness.wait_for("the matcher to work", lambda: thread_count(inspector) > before, 60, 0.02)
+    begin = time.monotonic()
+    assert inspector.stop() == 0, inspector.stderr
+    assert time.monotonic() - begin < STOP + 1
+    assert "received 0 = " in inspector.stderr
+
+
 def test_idle_clients_of_the_metrics_do_not_keep_it_from_stopping(quiet):
     inspector, _ = quiet()
     idle = [socket.create_connection(("127.0.0.1", inspector.metrics_port)) for _ in range(8)]

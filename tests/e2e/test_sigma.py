@@ -94,6 +94,43 @@ def test_all_rules_together_find_what_each_finds(capture, tmp_path):
     assert found == expected
 
 
+def test_rules_on_requests_may_compare_answers(tmp_path):
+    """As public rules for web servers do: keywords, a method and a status to leave out."""
+    path = tmp_path / "rule.yml"
+    path.write_text(
+        "title: Probe\nid: 00000000-0000-4000-8000-000000000001\nlevel: medium\n"
+        "logsource: {category: webserver}\ndetection:\n  select: {cs-method: GET}\n"
+        "  keywords: ['=<script>', '=%3Cscript%3E']\n  filter: {sc-status: 404}\n"
+        "  condition: select and keywords and not filter\n")
+    capture = tmp_path / "answers.pcap"
+    frames = []
+    for number, (query, status) in enumerate([("=<script>", 200), ("=<script>", 404), ("=x", 200)]):
+        client, port = "10.0.0.%d" % (number + 1), 40000 + number
+        request = b"GET /?a%s HTTP/1.1\r\nHost: a.example\r\n\r\n" % query.encode()
+        frames.append(ipv4_tcp(client, "198.51.100.7", port, request, 1000))
+        answer = bytearray(ipv4_tcp("198.51.100.7", client, 80,
+                                    b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status, 1))
+        answer[36:38] = port.to_bytes(2, "big")
+        answer[42:46] = (1000 + len(request)).to_bytes(4, "big")
+        frames.append(bytes(answer))
+    with open(capture, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for number, frame in enumerate(frames):
+            out.write(struct.pack("<IIII", 1704147300, number, len(frame), len(frame)) + frame)
+    alerts = alerts_of(read_captures(capture, rules=path))
+    assert [(field(a, "source.ip"), field(a, "imds.event"), field(a, "http.response.status_code"),
+             field(a, "url.original")) for a in alerts] == [
+        ("10.0.0.1", "http_response", 200, "/?a=<script>")]
+
+
+def test_a_rule_that_singles_out_no_answer_is_refused(tmp_path):
+    path = tmp_path / "rule.yml"
+    path.write_text(rule("sc-status: 500").replace("    imds.event: http_request\n", ""))
+    done = check("--rules", path)
+    assert done.returncode == 3
+    assert "every answer on the network would have to be read" in done.stderr
+
+
 def check(*arguments):
     return run(harness.INSPECTOR, "--check", *arguments)
 

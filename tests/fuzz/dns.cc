@@ -1,12 +1,13 @@
 // DNS: the reader of messages, and streams of them over TCP in pieces of any size.
 //
-// Input: the sizes of pieces and whether some are lost, then the bytes; read as one message, and as
-// a stream.
+// Input: the sizes of pieces, whether some are lost and it is the client's stream, then the bytes;
+// read as one message, and as a stream.
 #include "evidence/dns.h"
 
 #include <algorithm>
 #include <string>
 
+#include "evidence/dns_answers.h"
 #include "evidence/dns_stream.h"
 #include "fuzz.h"
 
@@ -37,25 +38,43 @@ std::size_t read(ByteSpan message) {
   return told;
 }
 
+void read_answers(ByteSpan message) {
+  static evidence::DnsAnswers answers;
+  evidence::DnsReader reader(message);
+  answers.read(reader);
+  check_text(answers.first_owner());
+  std::size_t size = 0;
+  for (const std::string_view text : answers.texts()) {
+    fuzz::require(!text.empty(), "a text says something");
+    size += text.size();
+  }
+  fuzz::require(
+      answers.texts().size() <= evidence::kMaxDnsAnswers && size <= evidence::kMaxDnsAnswerBytes,
+      "answers are bounded");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
   const std::size_t piece = input.between(1, 2000);
-  const std::uint8_t lose = input.byte();
+  const std::uint8_t choice = input.byte();
+  const unsigned lose = choice & 0x7fu;
+  const auto kind = (choice & 0x80) == 0 ? evidence::DnsKind::response : evidence::DnsKind::query;
   const ByteSpan bytes = input.rest();
   (void)read(bytes);
+  read_answers(bytes);
 
   static evidence::DnsStreams streams(2);
   static std::uint64_t stream = 0;
   ++stream;
   std::size_t whole = 0;
   for (std::size_t at = 0, i = 0; at < bytes.size(); at += piece, ++i) {
-    if (lose != 0 && i % lose == lose - 1u) {
+    if (lose != 0 && i % lose == lose - 1) {
       continue;
     }
     const ByteSpan part = bytes.subspan(at, std::min(piece, bytes.size() - at));
-    streams.feed(stream, static_cast<std::uint32_t>(at), part, [&](ByteSpan message) {
+    streams.feed(stream, static_cast<std::uint32_t>(at), part, kind, [&](ByteSpan message) {
       whole += message.size() + 2;
       (void)read(message);
     });

@@ -205,7 +205,21 @@ Seeds dns() {
       {.question = "", .answers = {dns_address(support::dns_name("instance-data"), "10.0.0.1")}});
   const std::string stream =
       text_of(support::joined({support::with_length(chain), support::with_length(multicast)}));
-  return {whole + text_of(chain), whole + text_of(multicast), whole + stream, pieces + stream};
+  const Bytes kinds = support::dns_message(
+      {.question = "x.example",
+       .answers = {dns_record(question, 16,
+                              support::to_bytes("\x04text\x05"
+                                                "cmd.e")),
+                   dns_record(question, 15, support::joined({{0, 10}, support::dns_name("mx")})),
+                   dns_record(question, 33, support::joined({{0, 1, 0, 2, 0, 80}, question})),
+                   dns_record(question, 6, support::joined({question, question, Bytes(20, 1)})),
+                   dns_record(question, 12, question), dns_record(question, 99, {3, 'a', 'b'})}});
+  const Bytes query = support::dns_message({.question = "x.example", .is_response = false});
+  const std::string client("\x00\x04\x80", 3);
+  const std::string asked =
+      text_of(support::joined({support::with_length(query), support::with_length(query)}));
+  return {whole + text_of(chain), whole + text_of(multicast), whole + stream, pieces + stream,
+          whole + text_of(kinds), whole + text_of(query),     client + asked};
 }
 
 Seeds dhcp() {

@@ -153,6 +153,18 @@ TEST(EvidenceForms, Text) {
   EXPECT_NE(to_text(record_of(f), false).find("\"\\x1b[2J\""), std::string::npos);
 }
 
+TEST(EvidenceForms, DnsHasTheNameAskedFor) {
+  event::Finding f = answer();
+  f.type = event::EventType::dns;
+  f.evidence = {};
+  f.dns_name.assign("a\x1b.example");
+  const imds_alert_record r = record_of(f);
+  EXPECT_EQ(json::parse(to_ecs_json(r))["dns"]["question"]["name"], "a\x1b.example");
+  EXPECT_EQ(json::parse(to_ecs_json(r))["event"]["action"], "dns");
+  EXPECT_EQ(json::parse(to_eve_json(r))["app_proto"], "dns");
+  EXPECT_NE(to_text(r, false).find("\n    name \"a\\x1b.example\""), std::string::npos);
+}
+
 // A newer writer may know more kinds than this reader.
 TEST(EvidenceForms, UnknownCodesAreNumbers) {
   imds_alert_record r = record_of(claim());

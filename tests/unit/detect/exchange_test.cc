@@ -105,6 +105,48 @@ TEST(Exchange, CutsChangeNothing) {
   }
 }
 
+constexpr std::string_view kProbed = R"(
+title: Probed
+id: 55555555-5555-4555-8555-555555555555
+level: low
+logsource: {category: webserver}
+detection:
+  keywords: ['/etc/passwd']
+  agent: {request_headers|contains: 'x-scanner: '}
+  missing: {http.response.status_code: 404}
+  condition: (keywords or agent) and not missing
+)";
+
+// Requests that may fit are no finding; their answers tell.
+TEST(Exchange, RulesOfRequestsMayAwaitAnswers) {
+  for (const std::size_t piece : {1400, 7}) {
+    Bench bench(kProbed);
+    TcpSession::Options options;
+    options.server_ip = "192.0.2.80";
+    TcpSession session(options);
+    session.handshake();
+    const auto exchange = [&](const std::string& request, const std::string& status) {
+      session.segment_size(piece).client(request).server("HTTP/1.1 " + status +
+                                                         "\r\nContent-Length: 2\r\n\r\nhi");
+    };
+    exchange(get("/"), "200 OK");
+    exchange(get("/?a=/etc/passwd"), "404 Not Found");
+    exchange(get("/?b=/etc/passwd"), "200 OK");
+    exchange(get("/c", "X-Scanner: 1\r\n"), "500 Oops");
+    exchange(get("/d"), "200 OK");
+    session.fin();
+    bench.feed(session).end_all();
+    std::vector<std::string> lines;
+    for (const event::Finding& finding : bench.take()) {
+      lines.push_back(line_of(finding));
+    }
+    EXPECT_THAT(lines,
+                ElementsAre("http_response 200 GET /?b=/etc/passwd", "http_response 500 GET /c"))
+        << piece;
+    EXPECT_EQ(bench.arena().counters().bytes_in_use.get(), 0u);
+  }
+}
+
 TEST(Exchange, TokensAreToldByLengthAndLife) {
   Bench bench(kEveryAnswer);
   const std::string put =

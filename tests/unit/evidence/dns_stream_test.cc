@@ -23,12 +23,13 @@ class Feeder {
  public:
   explicit Feeder(std::size_t slots = 4) : streams(slots) {}
   Feeder& feed(std::uint64_t stream, std::uint32_t sequence, ByteSpan bytes) {
-    streams.feed(stream, sequence, bytes,
+    streams.feed(stream, sequence, bytes, kind,
                  [&](ByteSpan found) { messages.emplace_back(found.begin(), found.end()); });
     return *this;
   }
   DnsStreams streams;
   std::vector<Bytes> messages;
+  DnsKind kind = DnsKind::response;
 };
 
 TEST(DnsStreams, TakesWholeMessagesWhereTheyLie) {
@@ -85,6 +86,18 @@ TEST(DnsStreams, KeepsTheLongestMessage) {
   }
   ASSERT_EQ(feeder.messages.size(), 1u);
   EXPECT_EQ(feeder.messages[0], longest);
+}
+
+TEST(DnsStreams, TakesQueriesWhereAskedFor) {
+  const Bytes query = with_length(support::dns_message({.is_response = false}));
+  Feeder feeder;
+  feeder.kind = DnsKind::query;
+  feeder.feed(1, 0, ByteSpan(query).first(7)).feed(1, 7, ByteSpan(query).subspan(7));
+  EXPECT_EQ(feeder.messages.size(), 1u);
+  feeder.feed(2, 0, with_length(message(1)));
+  feeder.feed(3, 0, support::to_bytes("GET / HTTP/1.1\r\n"));
+  EXPECT_EQ(feeder.messages.size(), 1u) << "neither answers nor HTTP";
+  EXPECT_EQ(feeder.streams.counters().open.get(), 0u);
 }
 
 TEST(DnsStreams, PassesOverWhatIsNotDns) {

@@ -53,6 +53,25 @@ TEST(DnsReader, TellsAddressesAndAliases) {
   EXPECT_TRUE(ok);
 }
 
+TEST(DnsReader, TellsTheQuestion) {
+  const Bytes query = dns_message({.question = "A.Example", .is_response = false});
+  const DnsReader asked(query);
+  EXPECT_TRUE(asked.ok());
+  EXPECT_FALSE(asked.is_response());
+  EXPECT_TRUE(asked.has_question());
+  EXPECT_EQ(asked.id(), 0x4242);
+  EXPECT_EQ(asked.question_type(), support::kDnsA);
+  Bytes refused = dns_message({});
+  refused[3] |= 5;
+  EXPECT_EQ(DnsReader(refused).response_code(), 5);
+  const DnsReader none(dns_message({.question = ""}));
+  EXPECT_TRUE(none.ok());
+  EXPECT_FALSE(none.has_question());
+  const DnsReader cut(ByteSpan(query).first(query.size() - 1));
+  EXPECT_FALSE(cut.ok());
+  EXPECT_FALSE(cut.has_question());
+}
+
 TEST(DnsReader, TakesMulticastDnsAnswers) {
   const Bytes message =
       dns_message({.question = "",
@@ -162,8 +181,18 @@ TEST(DnsReader, SurvivesEveryTruncationAndLyingCounts) {
   EXPECT_FALSE(ok);
 }
 
-TEST(MayStartDnsResponse, DeniesHttpAndQueries) {
-  const auto may = [](const Bytes& bytes) { return may_start_dns_response(bytes); };
+TEST(MayStartDns, QueriesAreStandardOnes) {
+  const auto may = [](const Bytes& bytes) { return may_start_dns(bytes, DnsKind::query); };
+  EXPECT_TRUE(may(support::with_length(dns_message({.is_response = false}))));
+  EXPECT_FALSE(may(support::with_length(dns_message({}))));
+  EXPECT_FALSE(may(support::to_bytes("GET / HTTP/1.1")));
+  EXPECT_FALSE(may(support::to_bytes("PUT /x HTTP/1.1")));
+  EXPECT_FALSE(may(support::to_bytes("\x16\x03\x01 TLS")));
+  EXPECT_TRUE(may({0, 12, 1}));
+}
+
+TEST(MayStartDns, ResponsesAreNeitherHttpNorQueries) {
+  const auto may = [](const Bytes& bytes) { return may_start_dns(bytes, DnsKind::response); };
   EXPECT_TRUE(may(support::with_length(dns_message({}))));
   EXPECT_FALSE(may(support::with_length(dns_message({.is_response = false}))));
   EXPECT_FALSE(may(support::to_bytes("HTTP/1.1 200 OK")));

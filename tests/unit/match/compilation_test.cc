@@ -1,6 +1,8 @@
 // Bounds over the databases of one rule set, and the folder that keeps compiled ones.
 #include "match/compilation.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -245,6 +247,50 @@ TEST(Compilation, IsGivenUpWhenNobodyWantsItAnyMore) {
   const auto late = Database::compile(patterns(), &compilation);
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().error.kind, ErrorKind::runtime);
+}
+
+// Seconds of work for the library, in one database.
+std::vector<Pattern> slow_patterns() {
+  std::vector<Pattern> out;
+  for (std::uint32_t i = 0; i < 60000; ++i) {
+    out.push_back({"a-long-pattern-" + std::to_string(i * 7919) + "-of-many-" + std::to_string(i),
+                   i, Syntax::literal, kCaseless});
+  }
+  return out;
+}
+
+std::atomic<bool> unwanted{false};
+
+void wait_for_no_compilation() {
+  while (abandoned_compilations() > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+TEST(Compilation, IsGivenUpWithinADatabase) {
+  unwanted = false;
+  CompilationOptions options;
+  options.deadline = Deadline(std::chrono::seconds(0), "", {}, [] { return unwanted.load(); });
+  Compilation compilation(options);
+  const std::vector<Pattern> slow = slow_patterns();
+  std::jthread caller([] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    unwanted = true;
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  const auto given_up = Database::compile(slow, &compilation);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  ASSERT_FALSE(given_up) << "it took only " << took.count() << " s";
+  EXPECT_EQ(given_up.error().error.kind, ErrorKind::runtime);
+  EXPECT_EQ(abandoned_compilations(), 1u);
+  const auto other = Database::compile(patterns(), &compilation);
+  ASSERT_FALSE(other);
+  unwanted = false;
+  const auto next = Database::compile(patterns(), &compilation);
+  ASSERT_FALSE(next) << "one at a time works on";
+  EXPECT_THAT(next.error().error.message, HasSubstr("still under way"));
+  wait_for_no_compilation();
+  EXPECT_TRUE(Database::compile(patterns(), &compilation));
 }
 
 }  // namespace

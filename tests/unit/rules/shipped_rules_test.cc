@@ -48,6 +48,11 @@ TEST_F(ShippedRules, NeedFewStringsToFindTheirHeads) {
   }));
 }
 
+// Else every query would have to be read.
+TEST_F(ShippedRules, DoNotListenToDns) {
+  EXPECT_FALSE(set_->listens_to(EventType::dns));
+}
+
 TEST_F(ShippedRules, ConflictingDataAlertsOnFlowsWithAnEndpointOnly) {
   for (const EventType type : {EventType::tcp_overlap_conflict, EventType::fragment_overlap}) {
     event::Event event = tcp_event(type);

@@ -183,6 +183,12 @@ TEST(Logsources, NetworkCategoriesListenToTraffic) {
   EXPECT_EQ(events_of("{category: Network}"), traffic);
 }
 
+TEST(Logsources, DnsHasItsEvent) {
+  EXPECT_EQ(events_of("{category: dns}"), event::bit(EventType::dns));
+  EXPECT_EQ(events_of("{category: network, service: dns}"), event::bit(EventType::dns));
+  EXPECT_EQ(events_of("{category: network}") & event::bit(EventType::dns), 0u);
+}
+
 TEST(Logsources, TheOwnProductHasEveryEvent) {
   const std::uint32_t every = events_of("{product: imds-inspector}");
   for (std::size_t i = 0; i < event::kEventTypeCount; ++i) {
@@ -198,11 +204,11 @@ TEST(Logsources, OthersAreSkippedWithTheReason) {
   EXPECT_NE(why_skipped("{category: process_creation}").find("'process_creation'"),
             std::string::npos);
   EXPECT_NE(why_skipped("{category: network, product: zeek}").find("'zeek'"), std::string::npos);
-  EXPECT_NE(why_skipped("{category: network, service: dns}").find("service 'dns'"),
-            std::string::npos);
   EXPECT_NE(why_skipped("{product: imds-inspector, service: x}").find("service 'x'"),
             std::string::npos);
-  EXPECT_NE(why_skipped("{category: dns}").find("served are the categories"), std::string::npos);
+  EXPECT_NE(why_skipped("{category: dns_query}").find("served are the categories"),
+            std::string::npos);
+  EXPECT_NE(why_skipped("{category: dns, product: zeek}").find("'zeek'"), std::string::npos);
 }
 
 TEST(Logsources, ASkippedRulesDetectionIsNotLookedAt) {

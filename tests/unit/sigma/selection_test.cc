@@ -104,7 +104,16 @@ TEST(Selections, NamesAConditionCannotUseAreRefused) {
 TEST(Fields, UnknownOnesAreRefusedWithTheNearestName) {
   expect_match_error("destination.pi: 10.0.0.1", 5,
                      "unknown field 'destination.pi'; did you mean 'destination.ip'?");
-  expect_match_error("CommandLine|contains: x", 5, "unknown field 'CommandLine'");
+  expect_match_error("SomeThingElse|contains: x", 5, "unknown field 'SomeThingElse'");
+}
+
+TEST(Fields, ThatPacketsCannotHaveAreRefusedWithTheReason) {
+  expect_match_error("CommandLine|contains: x", 5,
+                     "no event has the field 'CommandLine': it is of a host's log");
+  expect_match_error("action: deny", 5, "'action': it is what a device decided");
+  expect_match_error("cs-body|contains: x", 5, "bodies of requests and answers are not compared");
+  expect_match_error("gid: 411", 5, "another detector's finding");
+  expect_match_error("tcp_flags|contains: SYN", 5, "not of single packets");
 }
 
 TEST(Fields, MustBeCarriedByAnEventOfTheLogsource) {
@@ -113,6 +122,23 @@ TEST(Fields, MustBeCarriedByAnEventOfTheLogsource) {
             event::FieldId::destination_port);
   expect_match_error("url: /latest", 5, "no event of this rule's logsource carries the field 'url'",
                      connections);
+}
+
+TEST(Fields, OfAnswersMakeARuleAboutThem) {
+  constexpr std::uint32_t kAnswers = event::bit(event::EventType::http_response);
+  const auto load_one = [](const std::string& line, const std::string& logsource) {
+    return only_rule(
+        "title: t\nid: 00000000-0000-4000-8000-000000000001\nlevel: low\nlogsource: {" + logsource +
+        "}\ndetection:\n  s: {" + line + "}\n  condition: s\n");
+  };
+  const Rule answers = load_one("url: /x, http.response.status_code: 200", "category: webserver");
+  EXPECT_TRUE(answers.awaits_answer);
+  EXPECT_EQ(answers.events, kAnswers);
+  EXPECT_TRUE(load_one("url: /x, imds.event: http_response", "category: proxy").awaits_answer);
+  const Rule requests = load_one("url: /x", "category: webserver");
+  EXPECT_FALSE(requests.awaits_answer);
+  EXPECT_EQ(requests.events & kAnswers, 0u);
+  EXPECT_FALSE(load_one("http.response.status_code: 200", "product: imds-inspector").awaits_answer);
 }
 
 TEST(Modifiers, Operations) {

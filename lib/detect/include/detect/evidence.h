@@ -1,6 +1,7 @@
 // From single packets to what they say of a metadata service's addresses: who answers from one, and
-// who claims one, or a route that covers one. Needs no flow. Knows the endpoints of the policy in
-// force; makes no events: the Inspector does.
+// who claims one, or a route that covers one; and, where rules listen to DNS, what each DNS message
+// says. Needs no flow. Knows the endpoints of the policy in force; makes no events: the Inspector
+// does.
 //
 // Threads: one owner; counters may be read by anyone. All memory is taken at creation: what is
 // remembered of owners and of DNS over TCP is bounded, see evidence/owners.h and
@@ -21,6 +22,7 @@
 #include "detect/policy.h"
 #include "event/event.h"
 #include "evidence/dns.h"
+#include "evidence/dns_answers.h"
 #include "evidence/dns_stream.h"
 #include "evidence/owners.h"
 
@@ -51,8 +53,16 @@ enum class EvidenceOutcome : std::uint8_t {
   malformed,  // and no claim in what could be read
 };
 inline constexpr std::size_t kEvidenceOutcomeCount = 4;
+// What became of a DNS message while a rule listens to them: each has one.
+enum class DnsOutcome : std::uint8_t {
+  judged,
+  judged_in_part,  // malformed behind its question, or answers beyond what is compared
+  unreadable,      // malformed in its header or question: no event
+};
+inline constexpr std::size_t kDnsOutcomeCount = 3;
 [[nodiscard]] std::string_view name(EvidenceSource source);    // "arp", "nd", …
 [[nodiscard]] std::string_view name(EvidenceOutcome outcome);  // "claim", …
+[[nodiscard]] std::string_view name(DnsOutcome outcome);       // "judged", …
 
 struct EvidenceCounters {
   std::array<std::array<Counter, kEvidenceOutcomeCount>, kEvidenceSourceCount> messages;
@@ -61,6 +71,7 @@ struct EvidenceCounters {
   // Routes too short to be a claim, by where they were announced: they cover everything.
   std::array<Counter, kEvidenceSourceCount> default_routes;
   std::array<Counter, event::kAnswerCount> answers;  // packets from endpoints; `none` stays 0
+  std::array<Counter, kDnsOutcomeCount> dns_messages;
 };
 
 inline constexpr std::size_t kMaxClaims = 16;
@@ -74,6 +85,13 @@ struct Claim {
   event::Peer claimant;
   event::Peer told;           // of DHCP, the client that the answer is for
   std::string_view dns_name;  // valid until the next packet
+};
+
+// What a DNS message says. Views are valid until the next message.
+struct DnsTold {
+  std::uint16_t id = 0;
+  std::string_view name;  // asked for, or of what is told unasked; empty: neither
+  event::DnsFields fields;
 };
 
 struct Answered {
@@ -103,18 +121,29 @@ class Evidence {
     return source == kDns || source == kMdns || source == kLlmnr || destination - kDhcp <= 1u ||
            destination - kDhcpv6 <= 1u;
   }
+  // Where DNS, mDNS and LLMNR are asked.
+  [[nodiscard]] static constexpr bool is_dns_port(std::uint16_t port) {
+    return port == kDns || port == kMdns || port == kLlmnr;
+  }
   // The direction of a TCP connection that DNS answers come in.
   static constexpr std::uint16_t kDns = 53;
 
+  // From the next packet on: whether told() is asked for, and queries are given, too.
+  void listen_to_dns(bool listens) { listens_to_dns_ = listens; }
+  [[nodiscard]] bool listens_to_dns() const { return listens_to_dns_; }
+
   // What a packet claims. Valid until the next call for anything.
   [[nodiscard]] std::span<const Claim> claims_of(const PacketContext& packet, const Policy& policy);
+  // After that, the DNS message that it was, if rules listen. nullptr: none that can be read.
+  [[nodiscard]] const DnsTold* told() const { return has_told_ ? &told_ : nullptr; }
 
-  // The same for bytes of a TCP stream from port 53, in order: visit(std::span<const Claim>) once
-  // for each DNS message that they complete. `stream` tells streams apart.
+  // The same for bytes of a TCP stream from port 53, or of one to it if rules listen, in order:
+  // visit(std::span<const Claim>) once for each DNS message that they complete. `stream` tells
+  // streams apart.
   template <typename Visit>
   void dns_bytes(const PacketContext& packet, const Policy& policy, std::uint64_t stream,
-                 std::uint32_t sequence, ByteSpan bytes, Visit&& visit) {
-    streams_.feed(stream, sequence, bytes, [&](ByteSpan message) {
+                 std::uint32_t sequence, ByteSpan bytes, evidence::DnsKind kind, Visit&& visit) {
+    streams_.feed(stream, sequence, bytes, kind, [&](ByteSpan message) {
       begin(packet, policy);
       finish(EvidenceSource::dns, read_dns(message));
       visit(claims());
@@ -151,6 +180,8 @@ class Evidence {
   EvidenceOutcome read_dhcp();
   EvidenceOutcome read_dhcpv6();
   EvidenceOutcome read_dns(ByteSpan message);
+  EvidenceOutcome read_dns_claims(ByteSpan message);
+  void tell_dns(ByteSpan message);
   void note_dns_name(std::string_view question, std::string_view owner);
   [[nodiscard]] bool is_metadata_name(std::string_view name) const;
 
@@ -174,6 +205,12 @@ class Evidence {
   std::array<Claim, kMaxClaims> claims_;
   std::array<char, evidence::kMaxDnsText> dns_name_;
   std::size_t dns_name_size_ = 0;
+
+  bool listens_to_dns_ = false;
+  bool has_told_ = false;
+  DnsTold told_;
+  std::array<char, evidence::kMaxDnsText> told_name_;
+  evidence::DnsAnswers answers_;
 };
 
 }  // namespace imds::detect

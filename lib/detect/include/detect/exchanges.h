@@ -27,8 +27,9 @@ struct FlowState;
 
 // A request that waits for its answer.
 struct RequestNote {
-  flow::HeadBuffer text;  // method, target, host and user agent, one behind the other
-  std::array<std::uint16_t, 4> ends{};
+  // Method, target, host, user agent and, where rules ask for them, headers: one behind the other.
+  flow::HeadBuffer text;
+  std::array<std::uint16_t, 5> ends{};
   evidence::Asked asked = evidence::Asked::other;
   std::uint8_t version = 0;  // see event::ExchangeFields
   bool forwarded = false;

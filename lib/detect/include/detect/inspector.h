@@ -31,6 +31,7 @@
 #include "base/result.h"
 #include "base/spsc_ring.h"
 #include "detect/counters.h"
+#include "detect/dns_lookups.h"
 #include "detect/evidence.h"
 #include "detect/exchanges.h"
 #include "detect/fast_lane.h"
@@ -100,10 +101,12 @@ class alignas(kCacheLine) Inspector {
 
   // What a packet says of endpoints' addresses without any flow: raises `responder` for an answer
   // from one, `address_claim` for every claim of one. Once for each packet, of a flow or not, that
-  // may_be_evidence().
-  [[nodiscard]] static bool may_be_evidence(const PacketContext& packet) {
-    return packet.source->is_endpoint() || Evidence::may_claim(*packet.view);
+  // may_be_evidence(). Of datagrams to a DNS port, if a rule listens to DNS, also `dns`, as of any
+  // DNS message.
+  [[nodiscard]] bool may_be_evidence(const PacketContext& packet) const {
+    return packet.source->is_endpoint() || may_be_dns_or_claim(*packet.view);
   }
+  [[nodiscard]] bool listens_to_dns() const { return evidence_.listens_to_dns(); }
   void evidence(const PacketContext& packet);
 
   // Bytes that belong to no stream that could be followed (a fragment that could not be kept):
@@ -263,7 +266,7 @@ class alignas(kCacheLine) Inspector {
   void add_request_facts(event::Event& event) const;
   void note_request(const Step& step, const event::Event& event, bool matched);
   void note_passed_request(const Step& step, std::string_view method);
-  void note_texts(const Step& step, RequestNote& note, std::array<std::string_view, 4> texts);
+  void note_texts(const Step& step, RequestNote& note, std::array<std::string_view, 5> texts);
   void add_note(const Step& step, RequestNote& note);
   [[nodiscard]] std::string_view note_text(const RequestNote& note, std::size_t index) const;
   [[nodiscard]] event::Event answer_event(const Step& step, const Exchange& exchange,
@@ -289,10 +292,17 @@ class alignas(kCacheLine) Inspector {
   void name_endpoint(event::Event& event, std::uint16_t endpoint) const;
   void report_answer(const PacketContext& packet);
   void report_claim(const PacketContext& packet, const Claim& claim);
+  void report_dns(const PacketContext& packet, const DnsTold& told);
+  [[nodiscard]] bool may_be_dns_or_claim(const packet::PacketView& view) const {
+    return Evidence::may_claim(view) ||
+           (evidence_.listens_to_dns() && view.is(packet::IpProtocol::udp) &&
+            Evidence::is_dns_port(view.destination_port));
+  }
   [[nodiscard]] const classify::AddressClass& class_of(const IpAddress& address) const;
   void note_dns_bytes(const Step& step, std::uint32_t sequence, ByteSpan bytes);
   [[nodiscard]] static bool is_from_dns_server(const Step& step);
-  [[nodiscard]] static bool needs_order(const Step& step, std::uint64_t to);
+  [[nodiscard]] bool carries_dns(const Step& step) const;
+  [[nodiscard]] bool needs_order(const Step& step, std::uint64_t to) const;
 
   // raw_scan.cc: streams that are not HTTP.
   void scan_raw(const Step& step, ByteSpan bytes);
@@ -322,12 +332,14 @@ class alignas(kCacheLine) Inspector {
   Http2Connections http2_;
   Counters counters_;
   Evidence evidence_;
+  DnsLookups lookups_;
   FastLane lane_;
 
   // The policy in force, and what follows from it.
   PolicySeat* seat_ = nullptr;
   std::uint32_t generation_ = 0;
   bool parses_every_head_ = false;
+  bool notes_headers_ = false;        // of requests, for their answers
   std::uint32_t raw_scan_bytes_ = 0;  // 0: no rule asks for it
   std::size_t raw_overlap_ = 0;       // bytes of one piece that are scanned again with the next
 

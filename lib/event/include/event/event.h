@@ -12,6 +12,7 @@
 #include "base/address.h"
 #include "base/time.h"
 #include "base/tunnel.h"
+#include "event/dns.h"
 #include "event/evidence.h"
 #include "event/exchange.h"
 #include "event/fields.h"
@@ -30,8 +31,9 @@ enum class EventType : std::uint8_t {
   token_issued,
   credentials_delivered,
   http2_mid_stream,  // HTTP/2 whose beginning was not seen, on a flow that touches an endpoint
+  dns,               // a DNS query or answer, if a rule listens to it
 };
-inline constexpr std::size_t kEventTypeCount = 11;
+inline constexpr std::size_t kEventTypeCount = 12;
 
 // The value of `imds.event`: "connection", "http_request", …
 [[nodiscard]] std::string_view name(EventType type);
@@ -120,7 +122,8 @@ struct Event {
   HttpRequestFields http;
   HttpResponseFields response;
   EvidenceFields evidence;
-  std::string_view dns_name;  // address_claim by DNS: the name asked for; empty: none
+  std::string_view dns_name;  // dns, address_claim by DNS: the name asked for; empty: none
+  DnsFields dns;
   ExchangeFields exchange;
   std::string_view raw;       // raw_match: the scanned bytes
   std::uint32_t ordinal = 0;  // how many events of this type this flow raised before
@@ -166,7 +169,7 @@ struct FieldScratch {
 // - imds.visibility is the names of all its bits, comma-separated.
 // - Text has equal readings where the field has but one.
 // - Single headers have as many values as there are lines: always `absent` here, see
-//   for_each_header().
+//   for_each_header(). So has dns.answers.data: see DnsFields::answers.
 [[nodiscard]] FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch);
 
 // Calls visit(name, value) for every line of a header text ("Name: value\n"…) that has a name.

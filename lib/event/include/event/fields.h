@@ -60,7 +60,7 @@ enum class FieldId : std::uint8_t {
   imds_claim_mac,      // who has it, by the claim
   imds_claim_gateway,  // next hop of a claimed route
   imds_claim_signs,    // set of words: "mac_mismatch", "override", …
-  dns_question_name,   // of an address_claim by DNS
+  dns_question_name,   // of a dns message, or of an address_claim by DNS
   imds_stage,          // how far the client's story with the endpoint has come: Event::stage
   imds_timeline,       // its stages and when they were reached: Event::timeline
   http_mime_type,      // of a response: its Content-Type without parameters
@@ -79,9 +79,13 @@ enum class FieldId : std::uint8_t {
   imds_account_expected,  // event::AccountVerdict
   imds_role,
   imds_region,
-  imds_expiration,  // of delivered credentials: seconds since the epoch
+  imds_expiration,    // of delivered credentials: seconds since the epoch
+  dns_type,           // "query", "answer"
+  dns_question_type,  // "A", "TXT", …
+  dns_response_code,  // "NOERROR", "NXDOMAIN", …
+  dns_answers,        // the answers' addresses, names and texts: any of them
 };
-inline constexpr std::size_t kFieldCount = 62;
+inline constexpr std::size_t kFieldCount = 66;
 
 enum class FieldKind : std::uint8_t { text, number, address, time };
 

@@ -16,6 +16,7 @@
 
 #include "base/counter.h"
 #include "base/cursor.h"
+#include "evidence/dns.h"
 
 namespace imds::evidence {
 
@@ -31,10 +32,11 @@ class DnsStreams {
   explicit DnsStreams(std::size_t slots);
 
   // Calls visit(ByteSpan message) for each message that `bytes` complete. `sequence` is the number
-  // of their first byte. What does not begin like a response is passed over.
+  // of their first byte. What does not begin like a message of that kind is passed over.
   template <typename Visit>
-  void feed(std::uint64_t stream, std::uint32_t sequence, ByteSpan bytes, Visit&& visit) {
-    Piece piece{stream, sequence, bytes};
+  void feed(std::uint64_t stream, std::uint32_t sequence, ByteSpan bytes, DnsKind kind,
+            Visit&& visit) {
+    Piece piece{stream, sequence, bytes, kind};
     ByteSpan message;
     while (next(piece, message)) {
       visit(message);
@@ -58,6 +60,7 @@ class DnsStreams {
     std::uint64_t stream;
     std::uint32_t sequence;
     ByteSpan bytes;
+    DnsKind kind;
     void consume(std::size_t count) {
       sequence += static_cast<std::uint32_t>(count);
       bytes = bytes.subspan(count);

@@ -2,9 +2,10 @@
 // which compiled ones are kept for the next time.
 //
 // Threads: one owner. Bounds hold over every Database::compile() that is given the same object.
-// Time is looked at between two databases, as the library cannot be interrupted within one; the
-// bounds on patterns keep that short (about 0.1 ms and 3 KiB of memory for a literal, 2 ms and
-// 16 KiB for a regular expression).
+// The library cannot be interrupted within a database: it works in a thread of its own, which is
+// left to itself when the deadline is over, within 50 ms; see abandoned_compilations(). The bounds
+// on patterns keep it short (about 0.1 ms and 3 KiB of memory for a literal, 2 ms and 16 KiB for a
+// regular expression).
 //
 // A kept database is used only if it is the same word for word: its file holds the patterns, the
 // version of the library and the CPU's features, and all are compared. It must be a regular file of
@@ -54,6 +55,7 @@ class Compilation {
   static constexpr std::size_t kFilesMax = 256;
 
   // For Database.
+  [[nodiscard]] const Deadline& deadline() const { return options_.deadline; }
   [[nodiscard]] Status admit(std::span<const Pattern> patterns);
   [[nodiscard]] hs_database* load(std::span<const Pattern> patterns);  // nullptr: not kept
   void keep(std::span<const Pattern> patterns, const hs_database* database);
@@ -71,5 +73,9 @@ class Compilation {
   int folder_ = -1;
   std::vector<std::string> notes_;
 };
+
+// Compilations that were given up and are not at their end yet: at most one, as none begins before.
+// A process that ends meanwhile must not run destructors of static objects (_exit). Any thread.
+[[nodiscard]] std::size_t abandoned_compilations();
 
 }  // namespace imds::match

@@ -115,6 +115,7 @@ enum class Family : std::uint8_t {
   owner_entries,
   owner_capacity_entries,
   owners_evicted_total,
+  dns_messages_total,
   dns_stream_messages_total,
   dns_streams_open,
   dns_streams_capacity,

@@ -227,6 +227,7 @@ class alignas(kCacheLine) Worker {
   PolicySwitch& policies_;
   std::uint32_t generation_;
   const classify::Classifier* classifier_;
+  bool listens_to_dns_;  // datagrams to DNS ports are read
   FlowTable flows_;
   flow::Defragmenter defragmenter_;
   std::array<flow::ReadingBuffers, flow::kMaxFragmentDepth> reading_buffers_;

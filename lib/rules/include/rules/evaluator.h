@@ -34,9 +34,12 @@ struct RuleHits {
   std::array<std::uint64_t, event::kMaxRulesPerFinding> compared{};
   bool any_compared = false;   // some of `rules` is such a rule
   std::uint32_t overflow = 0;  // hits beyond what fits
+  // Of http_request: a rule (RuleInfo::awaits_answer) needs its answer to be judged.
+  bool wants_answer = false;
 
   void clear() {
     count = 0;
+    wants_answer = false;
     any_compared = false;
     overflow = 0;
   }

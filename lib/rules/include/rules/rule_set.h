@@ -60,6 +60,9 @@ struct RuleInfo {
   // It compares imds.stage or imds.timeline: a hit says that it may hold, the story whether it does
   // (Evaluator::holds_in_story).
   bool in_story = false;
+  // It compares answers to HTTP requests: judged on http_response, while its part about the
+  // requests tells whose answers it needs (RuleHits::wants_answer).
+  bool awaits_answer = false;
 };
 
 // How an HTTP request comes to the rule's notice.
@@ -124,6 +127,9 @@ class RuleSet {
   [[nodiscard]] bool listens_to(event::EventType type) const;
   // Some rule or filter compares this field, or another with it.
   [[nodiscard]] bool compares(event::FieldId field) const;
+
+  // Some rule compares headers of the request in http_response: they have to be kept for it.
+  [[nodiscard]] bool answers_need_request_headers() const;
 
   // Some rule is judged in the story.
   [[nodiscard]] bool has_story_rules() const;

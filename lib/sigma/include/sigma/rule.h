@@ -196,6 +196,9 @@ struct Rule {
   std::vector<std::string> false_positives;
   Logsource logsource;
   std::uint32_t events = 0;  // event::bit of every EventType the rule listens to, never 0
+  // It is about requests and compares what their answers say: judged on http_response, for which
+  // the answers to requests that may fit it are read.
+  bool awaits_answer = false;
   std::vector<Selection> selections;
   std::vector<Condition> conditions;  // never empty; the rule hits if any holds
 
