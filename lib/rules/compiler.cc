@@ -417,7 +417,7 @@ std::string Compiler::unindexed_reason(const Expression& expression) const {
     return kind == Cover::Kind::none || kind == Cover::Kind::always;
   };
   if (expression.kind == Expression::Kind::constant) {
-    return "what only the story or the answer knows may hold for every request";
+    return "what only the story knows, or only the answer, may hold for every request";
   }
   if (expression.kind == Expression::Kind::leaf) {
     const Atom& atom = program_->atoms[expression.atom];

@@ -157,6 +157,12 @@ TEST(EvidenceForms, DnsHasTheNameAskedFor) {
   event::Finding f = answer();
   f.type = event::EventType::dns;
   f.evidence = {};
+  f.method.assign("");
+  f.target.assign("");
+  f.path.assign("");
+  f.domain.assign("");
+  f.user_agent.assign("");
+  f.http_version.assign("");
   f.dns_name.assign("a\x1b.example");
   const imds_alert_record r = record_of(f);
   EXPECT_EQ(json::parse(to_ecs_json(r))["dns"]["question"]["name"], "a\x1b.example");

@@ -217,7 +217,8 @@ TEST(BooleanValues, Exists) {
 TEST(KnownValues, EventNamesAreChecked) {
   EXPECT_EQ(only_match("imds.event: http_request").values[0].pattern.to_string(), "http_request");
   EXPECT_EQ(only_match("imds.event: 'http*'").values[0].pattern.to_string(), "http*");
-  expect_match_error("imds.event: htp_request", 17, "connection, http_request, http_response, raw_match");
+  expect_match_error("imds.event: htp_request", 17,
+                     "connection, http_request, http_response, raw_match");
   // An event the rule's logsource does not have.
   expect_match_error("imds.event: token_issued", 17, "is no event this rule's logsource has");
   EXPECT_EQ(only_match("imds.event: token_issued", "logsource: {product: imds-inspector}\n")
