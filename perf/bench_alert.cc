@@ -195,9 +195,6 @@ class Rig {
     finding->rules[0] = static_cast<std::uint16_t>(produced_ & 1);
     finding->rules_truncated = false;
     ring_.commit();
-    if (const event::Finding* next = ring_.reserve(); next != nullptr) {
-      event::prefetch_for_writing(*next);
-    }
     ++produced_;
     return true;
   }
