@@ -40,6 +40,12 @@ detect::EvidenceOptions evidence_options(const config::Evidence& evidence) {
   return options;
 }
 
+// For how long workers do not tell the story the same again. That much longer it remembers.
+std::int64_t story_repeat_ns(const config::Config& config) {
+  constexpr std::int64_t kOfWindow = 8;
+  return std::min(kNanosPerSecond, config.alerts.story_seconds * kNanosPerSecond / kOfWindow);
+}
+
 packet::DecodeOptions decode_options(const config::Tunnels& tunnels) {
   packet::TunnelPorts ports;
   const auto copy = [](const config::TunnelPortList& from, auto& to) {
@@ -90,6 +96,8 @@ pipeline::Options worker_options(const Settings& settings, const EngineOptions& 
   options.verify_checksums = config.inspect.verify_checksums;
   options.inspector.http2_bytes = std::size_t{config.inspect.http2_mib} << 20;
   options.inspector.evidence = evidence_options(config.evidence);
+  options.inspector.told_stories.repeat_after_ns = story_repeat_ns(config);
+  options.inspector.told_stories.secret = options.inspector.evidence.owners.secret;
   options.inspector.exchanges = config.inspect.exchanges;
   options.inspector.inflaters = config.inspect.compressed_bodies;
   options.inspector.body_bytes_max = config.inspect.body_bytes_max;
@@ -137,7 +145,8 @@ Result<story::Options> story_options(const Settings& settings,
   }
   options.correlation_bytes = correlation_bytes(settings.config);
   options.stages.memory_bytes = std::size_t{settings.config.alerts.story_mib} << 20;
-  options.stages.window_ns = settings.config.alerts.story_seconds * kNanosPerSecond;
+  options.stages.window_ns =
+      settings.config.alerts.story_seconds * kNanosPerSecond + story_repeat_ns(settings.config);
   if (!engine.drain_inline) {
     options.clock = wall_clock_now;  // captures have their own time
   }

@@ -291,6 +291,7 @@ void add_inspection(Samples& samples, const std::string& worker, const pipeline:
   samples.add(Family::arena_exhausted_total, {worker}, as_double(d.arena_exhausted));
   samples.add(Family::findings_lost_total, {worker}, as_double(d.findings_lost));
   samples.add(Family::story_findings_total, {worker}, as_double(d.findings_for_story));
+  samples.add(Family::story_repeats_total, {worker}, as_double(d.story_repeats));
 }
 
 void add_worker(Samples& samples, std::size_t index, const pipeline::Worker& w) {

@@ -9,19 +9,24 @@ void copy_exchange_field(event::Finding& to, const event::Finding& from, event::
   using event::FieldId;
   event::FindingExchange& out = to.exchange;
   const event::FindingExchange& in = from.exchange;
+  const auto copy_text = [&](auto& text, const auto& answers) {
+    if (from.has(event::Part::answer)) {
+      text = answers;
+    }
+  };
   switch (field) {
     case FieldId::http_status:
       out.status = in.status;
       break;
     case FieldId::http_mime_type:
-      out.mime_type = in.mime_type;
+      copy_text(out.mime_type, in.mime_type);
       break;
     case FieldId::http_body_bytes:
       out.has_body_bytes = in.has_body_bytes;
       out.body_bytes = in.body_bytes;
       break;
     case FieldId::imds_server:
-      out.server = in.server;
+      copy_text(out.server, in.server);
       break;
     case FieldId::imds_client_kind:
       out.client_kind = in.client_kind;
@@ -45,7 +50,7 @@ void copy_exchange_field(event::Finding& to, const event::Finding& from, event::
       out.content = in.content;
       break;
     case FieldId::imds_access_key_id:
-      out.access_key_id = in.access_key_id;
+      copy_text(out.access_key_id, in.access_key_id);
       break;
     case FieldId::imds_aws_account_id:
     case FieldId::imds_account_source:
@@ -56,14 +61,24 @@ void copy_exchange_field(event::Finding& to, const event::Finding& from, event::
       out.account_expected = in.account_expected;
       break;
     case FieldId::imds_role:
-      out.role = in.role;
+      copy_text(out.role, in.role);
       break;
     case FieldId::imds_region:
-      out.region = in.region;
+      copy_text(out.region, in.region);
       break;
     case FieldId::imds_expiration:
       out.expiration = in.expiration;
       break;
+    default:
+      return;
+  }
+  to.has_exchange = true;
+}
+
+// Of the evidence likewise.
+void copy_evidence_field(event::Finding& to, const event::Finding& from, event::FieldId field) {
+  using event::FieldId;
+  switch (field) {
     case FieldId::imds_answer:
       to.evidence.answer = from.evidence.answer;
       break;
@@ -92,9 +107,35 @@ void copy_exchange_field(event::Finding& to, const event::Finding& from, event::
       to.dns_name = from.dns_name;
       break;
     default:
-      return;
+      break;
   }
-  to.has_exchange = true;
+}
+
+// Of the request.
+void copy_request_field(event::Finding& to, const event::Finding& from, event::FieldId field) {
+  using event::FieldId;
+  switch (field) {
+    case FieldId::http_request_method:
+      to.method = from.method;
+      break;
+    case FieldId::url:
+      to.target = from.target;
+      break;
+    case FieldId::url_path:
+      to.path = from.path;
+      break;
+    case FieldId::url_domain:
+      to.domain = from.domain;
+      break;
+    case FieldId::user_agent:
+      to.user_agent = from.user_agent;
+      break;
+    case FieldId::http_version:
+      to.http_version = from.http_version;
+      break;
+    default:
+      break;
+  }
 }
 
 }  // namespace
@@ -130,28 +171,16 @@ void copy_field(event::Finding& to, const event::Finding& from, event::FieldId f
       to.vlans = from.vlans;
       to.vlan_count = from.vlan_count;
       break;
-    case FieldId::http_request_method:
-      to.method = from.method;
-      break;
-    case FieldId::url:
-      to.target = from.target;
-      break;
-    case FieldId::url_path:
-      to.path = from.path;
-      break;
-    case FieldId::url_domain:
-      to.domain = from.domain;
-      break;
-    case FieldId::user_agent:
-      to.user_agent = from.user_agent;
-      break;
-    case FieldId::http_version:
-      to.http_version = from.http_version;
-      break;
     case FieldId::imds_endpoint:
       to.endpoint = from.endpoint;
       break;
     default:
+      if (from.has(event::Part::request)) {
+        copy_request_field(to, from, field);
+      }
+      if (from.has(event::Part::evidence)) {
+        copy_evidence_field(to, from, field);
+      }
       if (from.has_exchange) {
         copy_exchange_field(to, from, field);
       }

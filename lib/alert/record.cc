@@ -214,7 +214,9 @@ void RecordMaker::set_tunnel(const Tunnel& tunnel) {
 void RecordMaker::set_evidence(const event::Finding& finding) {
   const event::EvidenceFields& from = finding.evidence;
   imds_alert_evidence& out = out_.record.evidence;
-  if (from == event::EvidenceFields{} && finding.dns_name.empty()) {
+  const bool is_there = finding.has(event::Part::evidence) &&
+                        !(from == event::EvidenceFields{} && finding.dns_name.empty());
+  if (!is_there) {
     if (has_evidence_) {
       std::memset(&out, 0, sizeof out);
     }
@@ -263,13 +265,35 @@ void RecordMaker::set_exchange(const event::Finding& finding) {
   out.account_source = static_cast<std::uint8_t>(from.account_source);
   out.account_expected = static_cast<std::uint8_t>(from.account_expected);
   constexpr auto kNoBit = static_cast<imds_alert_truncated>(0);  // never longer than its field
-  set(out.region, from.region.view(), kNoBit);
   set(out.client_kind, from.client_kind.view(), kNoBit);
+  out_.lines |= lines(offsetof(imds_alert_record, exchange), offsetof(imds_alert_exchange, region));
+  if (!finding.has(event::Part::answer)) {
+    clear(out.region, out.access_key_id, out.server, out.mime_type, out.role);
+    return;
+  }
+  set(out.region, from.region.view(), kNoBit);
   set(out.access_key_id, from.access_key_id.view(), kNoBit);
   set(out.server, from.server.view(), IMDS_ALERT_CUT_SERVER, from.server.truncated);
   set(out.mime_type, from.mime_type.view(), IMDS_ALERT_CUT_MIME_TYPE, from.mime_type.truncated);
   set(out.role, from.role.view(), kNoBit);
-  out_.lines |= lines(offsetof(imds_alert_record, exchange), offsetof(imds_alert_exchange, region));
+}
+
+void RecordMaker::set_request(const event::Finding& finding) {
+  imds_alert_record& out = out_.record;
+  if (!finding.has(event::Part::request)) {
+    clear(out.http_method, out.http_version, out.user_agent, out.url_original, out.url_path,
+          out.url_domain);
+    return;
+  }
+  const auto copy = [this](auto& field, const auto& text, imds_alert_truncated bit) {
+    set(field, text.view(), bit, text.truncated);
+  };
+  copy(out.http_method, finding.method, IMDS_ALERT_CUT_HTTP_METHOD);
+  copy(out.http_version, finding.http_version, IMDS_ALERT_CUT_HTTP_VERSION);
+  copy(out.user_agent, finding.user_agent, IMDS_ALERT_CUT_USER_AGENT);
+  set_masked(out.url_original, finding.target, Redactor::Form::target, IMDS_ALERT_CUT_URL_ORIGINAL);
+  set_masked(out.url_path, finding.path, Redactor::Form::path, IMDS_ALERT_CUT_URL_PATH);
+  set_masked(out.url_domain, finding.domain, Redactor::Form::domain, IMDS_ALERT_CUT_URL_DOMAIN);
 }
 
 // What tells this finding's alerts from any other's, in a form that no machine or build changes.
@@ -296,7 +320,7 @@ void RecordMaker::set_name(const event::Finding& finding) {
     name.add_number(record.tunnel.id);
   }
   // Several claims of one packet; of other events there is nothing to tell apart.
-  if (finding.evidence.claim != event::ClaimKind::none) {
+  if (finding.has(event::Part::evidence) && finding.evidence.claim != event::ClaimKind::none) {
     name.add_byte(2);
     name.add_byte(static_cast<std::uint8_t>(finding.evidence.claim));
     name.add_byte(finding.evidence.prefix.length);
@@ -338,7 +362,7 @@ void RecordMaker::take(const event::Finding& finding, const ObserverNames& names
   std::copy_n(finding.vlans.begin(), out.vlan_count, out.vlans);
   set_peer(out.source, finding.source);
   set_peer(out.destination, finding.destination);
-  set_tunnel(finding.tunnel);
+  set_tunnel(finding.has(event::Part::tunnel) ? finding.tunnel : Tunnel{});
   set_evidence(finding);
   set_exchange(finding);
 
@@ -351,16 +375,8 @@ void RecordMaker::take(const event::Finding& finding, const ObserverNames& names
   std::copy(community.begin(), community.end(), out.community_id.data);
   finish(out.community_id, community.size());
 
-  const auto copy = [this](auto& field, const auto& text, imds_alert_truncated bit) {
-    set(field, text.view(), bit, text.truncated);
-  };
-  copy(out.endpoint, finding.endpoint, IMDS_ALERT_CUT_ENDPOINT);
-  copy(out.http_method, finding.method, IMDS_ALERT_CUT_HTTP_METHOD);
-  copy(out.http_version, finding.http_version, IMDS_ALERT_CUT_HTTP_VERSION);
-  copy(out.user_agent, finding.user_agent, IMDS_ALERT_CUT_USER_AGENT);
-  set_masked(out.url_original, finding.target, Redactor::Form::target, IMDS_ALERT_CUT_URL_ORIGINAL);
-  set_masked(out.url_path, finding.path, Redactor::Form::path, IMDS_ALERT_CUT_URL_PATH);
-  set_masked(out.url_domain, finding.domain, Redactor::Form::domain, IMDS_ALERT_CUT_URL_DOMAIN);
+  set(out.endpoint, finding.endpoint.view(), IMDS_ALERT_CUT_ENDPOINT, finding.endpoint.truncated);
+  set_request(finding);
   set(out.hostname, names.hostname, IMDS_ALERT_CUT_HOSTNAME);
   set(out.interface_name, names.interface_name, IMDS_ALERT_CUT_INTERFACE);
   set_story(story);
@@ -401,7 +417,8 @@ void RecordMaker::take_correlated(const event::Finding& finding,
   for (const FieldId field : shown) {
     copy_field(common, finding, field);
   }
-  if (contains(shown, FieldId::imds_tunnel_path) && contains(shown, FieldId::imds_tunnel_id)) {
+  if (finding.has(event::Part::tunnel) && contains(shown, FieldId::imds_tunnel_path) &&
+      contains(shown, FieldId::imds_tunnel_id)) {
     common.tunnel = finding.tunnel;
   }
   take(common, names, contains(shown, FieldId::source_ip) ? story : event::Timeline{});

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 
 namespace imds {
 
@@ -80,11 +81,32 @@ bool matches_wildcards(std::string_view text, std::string_view pattern, LetterCa
   return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
-bool iequals(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) {
-    return false;
+namespace {
+
+// Eight characters at once. Without their highest bits none carries into the next; those that had
+// one are no letters.
+std::uint64_t lower_eight(std::uint64_t word) {
+  constexpr std::uint64_t kEach = 0x0101010101010101u;
+  const std::uint64_t low = word & 0x7f * kEach;
+  const std::uint64_t from_a = low + (0x80 - 'A') * kEach;
+  const std::uint64_t beyond_z = low + (0x7f - 'Z') * kEach;
+  return word | ((from_a ^ beyond_z) & ~word & 0x80 * kEach) >> 2;
+}
+
+}  // namespace
+
+bool detail::iequals(const char* a, const char* b, std::size_t size) {
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  for (; size >= kWord; size -= kWord, a += kWord, b += kWord) {
+    std::uint64_t left = 0;
+    std::uint64_t right = 0;
+    std::memcpy(&left, a, kWord);
+    std::memcpy(&right, b, kWord);
+    if (lower_eight(left) != lower_eight(right)) {
+      return false;
+    }
   }
-  for (std::size_t i = 0; i < a.size(); ++i) {
+  for (std::size_t i = 0; i < size; ++i) {
     if (ascii_lower(a[i]) != ascii_lower(b[i])) {
       return false;
     }

@@ -83,7 +83,7 @@ Delivered delivered_by(const Answer& answer) {
 }  // namespace
 
 // What a request's headers and user agent tell beside its target.
-void Inspector::add_request_facts(event::Event& event) const {
+void Inspector::add_request_facts(event::Event& event) {
   bool has_token = false;
   event::for_each_header(event.http.headers, [&](std::string_view name, std::string_view) {
     has_token = has_token || iequals(name, kTokenHeader);
@@ -91,7 +91,7 @@ void Inspector::add_request_facts(event::Event& event) const {
   });
   event.exchange.client_kind = seat_->policy().clients.of(event.http.user_agent);
   const std::string_view path = event.http.path.normalised;
-  const Asked asked = evidence::read_metadata_path(path).asked;
+  const Asked asked = asked_ = evidence::read_metadata_path(path).asked;
   if (has_token || asked == Asked::token) {
     event.exchange.version = 2;
   } else if (is_versioned(asked, path)) {
@@ -102,7 +102,8 @@ void Inspector::add_request_facts(event::Event& event) const {
       event.exchange.forwarded && (event.exchange.version != 0 || asked != Asked::other);
 }
 
-// A request of the stream, for the answer to come. It may be none of interest, where others are.
+// A request of the stream, whose facts were just added, for the answer to come. It may be none of
+// interest, where others are.
 void Inspector::note_request(const Step& step, const event::Event& event, bool matched) {
   const bool matters = matched || step.flow.endpoint != classify::kNoEndpoint;
   if (!matters && exchanges_.find(step.flow) == nullptr) {
@@ -110,7 +111,7 @@ void Inspector::note_request(const Step& step, const event::Event& event, bool m
   }
   RequestNote note;
   note.mattered = matters;
-  note.asked = evidence::read_metadata_path(event.http.path.normalised).asked;
+  note.asked = asked_;
   note.version = event.exchange.version;
   note.forwarded = event.exchange.forwarded;
   note.is_put = event.http.method == "PUT";
@@ -189,6 +190,9 @@ event::Event Inspector::answer_event(const Step& step, const Exchange& exchange,
 
 // Its head was read into answer_head_.
 void Inspector::tell_response(const Step& step, const Exchange& exchange) {
+  if (is_old_news(step, event::EventType::http_response, event::Stage::answered)) {
+    return;
+  }
   event::Event event = answer_event(step, exchange, event::EventType::http_response);
   event.http.version = answer_head_.version_text;
   event.response.headers = http::write_header_text(answer_head_.fields, headers_buffer_).text;
@@ -260,6 +264,9 @@ void Inspector::tell_token(const Step& step, Exchange& exchange) {
   }
   answer.token_told = true;
   counters_.tokens_issued.add();
+  if (is_old_news(step, event::EventType::token_issued, event::Stage::token)) {
+    return;
+  }
   event::Event event = answer_event(step, exchange, event::EventType::token_issued);
   event.exchange.version = 2;
   event.exchange.token_length =

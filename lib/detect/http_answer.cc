@@ -253,7 +253,9 @@ void Inspector::read_answer_body(const Step& step, Exchange& exchange, evidence:
                                  bool whole) {
   DirectionState& stream = step.stream;
   Answer& answer = exchange.answer;
-  answer.body.begin(coding, options_.body_bytes_max, exchanges_.inflaters());
+  const bool is_user_data =
+      answer.has_request && answer.request.asked == evidence::Asked::user_data;
+  answer.body.begin(coding, options_.body_bytes_max, exchanges_.inflaters(), is_user_data);
   if (!whole) {
     answer.body.note_gap(0);
   }

@@ -45,6 +45,7 @@ Inspector::Inspector(Options options, FindingRing& findings)
       http2_(options_.http2_bytes),
       counters_(options_.ports),
       evidence_(options_.evidence),
+      told_stories_(options_.told_stories),
       lane_(counters_, options_.ports),
       unfold_buffer_(kLongestHead),
       target_buffer_(2 * kLongestHead + http::kNormaliseSlack),
@@ -58,6 +59,7 @@ Inspector::Inspector(Options options, FindingRing& findings)
 void Inspector::take(PolicySeat& seat) {
   const rules::RuleSet& rules = *seat.policy().rules;
   seat_ = &seat;
+  told_stories_.clear();
   generation_ = rules.generation();
   parses_every_head_ = rules.parses_every_head();
   notes_headers_ = rules.answers_need_request_headers();
@@ -103,6 +105,7 @@ bool Inspector::begins_flow(const PacketContext& packet) {
 
 void Inspector::packet(const PacketContext& packet, flow::Direction direction, FlowState& state) {
   FastLane::settle(state);
+  exchanges_.prefetch(state.exchange);
   refresh(packet, state);
   DirectionState& stream = state.directions[flow::index(direction)];
   if (packet.view->is(IpProtocol::tcp) && goes_elsewhere(packet, direction, state)) {

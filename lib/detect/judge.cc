@@ -38,28 +38,6 @@ ByteSpan without_cut_host(ByteSpan head) {
   return head.first(line);
 }
 
-// Where the next finding will be written, which has long left the caches.
-void prefetch_for_writing(const event::Finding* finding) {
-  if (finding == nullptr) {
-    return;
-  }
-  constexpr int kWrite = 1;
-  const auto fetch = [](const void* at) { __builtin_prefetch(at, kWrite); };
-  fetch(finding);
-  fetch(&finding->rules);
-  fetch(&finding->source);
-  fetch(&finding->destination);
-  fetch(&finding->tunnel);
-  fetch(&finding->endpoint);
-  fetch(&finding->method);
-  fetch(&finding->target);
-  fetch(&finding->path);
-  fetch(&finding->domain);
-  fetch(&finding->user_agent);
-  fetch(&finding->http_version);
-  fetch(&finding->exchange);
-}
-
 }  // namespace
 
 // Into head_. Where no request must begin, prose that begins like one must not pass for one.
@@ -103,15 +81,21 @@ bool Inspector::inspect_partial_head(const Step& step, ByteSpan head, http::Line
   return true;
 }
 
+// Whether the packet is the client's, as far as is known.
+bool Inspector::is_from_client(const Step& step) {
+  return step.flow.client == FlowState::kClientUnknown
+             ? source_is_client_by_port(*step.packet.view)
+             : step.flow.client == flow::index(step.direction);
+}
+
 event::Event Inspector::base_event(const Step& step, event::EventType type) const {
   const packet::PacketView& view = *step.packet.view;
   const FlowState& flow = step.flow;
   event::Event event = packet_event(step.packet, type);
   event.is_test = flow.is_test;
 
-  bool from_client = flow.client == flow::index(step.direction);
+  const bool from_client = is_from_client(step);
   if (flow.client == FlowState::kClientUnknown) {
-    from_client = source_is_client_by_port(view);
     event.flow.visibility |= event::kDirectionGuessed;
   }
   const event::Peer source = peer(view.source, view.source_port, view.source_mac);
@@ -160,24 +144,72 @@ bool Inspector::judge(const Step& step, const event::Event& event) {
   return matched || wants_answer;
 }
 
-// What has hit becomes a finding, unless it is suppressed. Whether any rule hit, even if what it
-// said is suppressed.
+// What has hit becomes a finding, unless it is suppressed, and so does what moves a story, unless
+// the story knows. Whether any rule hit, even if what it said is suppressed.
 bool Inspector::settle(const classify::Subject& subject, const event::Event& event) {
   const bool matched = hits_.count > 0;
   const bool moves_story = event::moves_story(event);
   if (!matched && !moves_story) {
     return false;
   }
+  if (!matched && story_knows(subject.endpoint, event)) {
+    counters_.story_repeats.add();
+    return false;
+  }
   counters_.findings_produced[static_cast<std::size_t>(event.type)].add();
   counters_.hits_produced.add(std::uint64_t{hits_.count} + hits_.overflow);
   counters_.rule_hits_cut.add(hits_.overflow);
   const bool suppressed = withhold_suppressed(subject);
-  if (hits_.count == 0 && (suppressed || !moves_story)) {
+  if (hits_.count > 0) {
+    queue(event);
+  } else if (suppressed || !moves_story || (matched && story_knows(subject.endpoint, event))) {
     counters_.findings_suppressed.add();
-    return matched;
+  } else if (queue(event)) {
+    tell_story(subject.endpoint, event);
   }
-  queue(event);
   return matched;
+}
+
+namespace {
+
+event::Stage stage_of(const event::Event& event) {
+  return event::reached_by(event.type, event.evidence.answer, event.exchange.delivered);
+}
+
+// Claims name no client: each is part of the stories that begin behind it.
+bool is_remembered(std::uint16_t endpoint, event::Stage stage) {
+  return endpoint != classify::kNoEndpoint && stage != event::Stage::claimed;
+}
+
+}  // namespace
+
+bool Inspector::story_knows(std::uint16_t endpoint, const event::Event& event) const {
+  const event::Stage stage = stage_of(event);
+  return is_remembered(endpoint, stage) &&
+         told_stories_.knows(event.flow.source.ip, endpoint, stage, event.time);
+}
+
+void Inspector::tell_story(std::uint16_t endpoint, const event::Event& event) {
+  if (const event::Stage stage = stage_of(event); is_remembered(endpoint, stage)) {
+    told_stories_.note(event.flow.source.ip, endpoint, stage, event.time);
+  }
+}
+
+// Whether nobody has to hear of the event: no rule is about its type, and it moves no story. So it
+// need not be made.
+bool Inspector::is_old_news(const Step& step, event::EventType type, event::Stage stage) {
+  if (step.flow.is_test || seat_->evaluator().listens(type)) {
+    return false;
+  }
+  const std::uint16_t endpoint = step.flow.endpoint;
+  if (endpoint == classify::kNoEndpoint) {
+    return type == event::EventType::http_response;  // of no story
+  }
+  const packet::PacketView& view = *step.packet.view;
+  const IpAddress& client = is_from_client(step) ? view.source : view.destination;
+  const bool knows = told_stories_.knows(client, endpoint, stage, view.time);
+  counters_.story_repeats.add(knows ? 1 : 0);
+  return knows;
 }
 
 // What remains in hits_ are the rules that no suppression is about. True: one is about all rules,
@@ -214,7 +246,8 @@ void Inspector::forget_reported_raw_rules(FlowState& flow) {
   }
 }
 
-void Inspector::queue(const event::Event& event) {
+// False: it is lost.
+bool Inspector::queue(const event::Event& event) {
   event::Finding* finding = findings_.reserve();
   if (finding == nullptr && options_.make_room != nullptr &&
       options_.make_room(options_.make_room_context)) {
@@ -223,7 +256,7 @@ void Inspector::queue(const event::Event& event) {
   if (finding == nullptr) {
     counters_.findings_lost.add();
     counters_.hits_lost.add(hits_.count);
-    return;
+    return false;
   }
   event::fill(*finding, event);
   finding->worker = options_.worker;
@@ -238,7 +271,10 @@ void Inspector::queue(const event::Event& event) {
   counters_.findings_for_story.add(hits_.count == 0 ? 1 : 0);
   counters_.hits_queued.add(hits_.count);
   findings_.commit();
-  prefetch_for_writing(findings_.reserve());
+  if (const event::Finding* next = findings_.reserve(); next != nullptr) {
+    event::prefetch_for_writing(*next);
+  }
+  return true;
 }
 
 }  // namespace imds::detect

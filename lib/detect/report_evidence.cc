@@ -105,6 +105,12 @@ void Inspector::report_answer(const PacketContext& packet) {
   if (!answered || !(answered->is_event || for_story)) {
     return;
   }
+  if (!answered->is_event && !packet.is_test &&
+      told_stories_.knows(view.destination, packet.source->endpoint, event::Stage::answered,
+                          view.time)) {
+    counters_.story_repeats.add();
+    return;
+  }
   event::Event event = packet_event(packet, event::EventType::responder);
   event.flow.source = {view.destination, view.destination_port, view.destination_mac};
   event.flow.destination = {view.source, view.source_port, view.source_mac};

@@ -309,10 +309,14 @@ std::span<const VisibilityName> visibility_names() {
   return kVisibilityNames;
 }
 
-bool has_story(const Event& event) {
+bool has_story(EventType type, bool is_test, bool at_endpoint) {
   const bool always =
-      std::find(kAlwaysOfStory.begin(), kAlwaysOfStory.end(), event.type) != kAlwaysOfStory.end();
-  return !event.is_test && (always || !event.flow.endpoint.empty());
+      std::find(kAlwaysOfStory.begin(), kAlwaysOfStory.end(), type) != kAlwaysOfStory.end();
+  return !is_test && (always || at_endpoint);
+}
+
+bool has_story(const Event& event) {
+  return has_story(event.type, event.is_test, !event.flow.endpoint.empty());
 }
 
 bool moves_story(const Event& event) {

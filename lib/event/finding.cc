@@ -37,12 +37,20 @@ void fill_exchange(FindingExchange& out, const Event& event) {
   out.body_bytes = e.body_bytes;
   out.account = e.account;
   out.expiration = e.expiration;
-  out.region.assign(e.region);
   out.client_kind.assign(e.client_kind);
+}
+
+void fill_answer(FindingExchange& out, const ExchangeFields& e) {
+  out.region.assign(e.region);
   out.access_key_id.assign(e.access_key_id);
   out.server.assign(e.server);
   out.mime_type.assign(e.mime_type);
   out.role.assign(e.role);
+}
+
+bool has_answer(const ExchangeFields& e) {
+  return !e.region.empty() || !e.access_key_id.empty() || !e.server.empty() ||
+         !e.mime_type.empty() || !e.role.empty();
 }
 
 void read_exchange(const FindingExchange& from, Event& event) {
@@ -60,12 +68,35 @@ void read_exchange(const FindingExchange& from, Event& event) {
   e.body_bytes = from.body_bytes;
   e.account = from.account;
   e.expiration = from.expiration;
-  e.region = text_of(from.region);
   e.client_kind = text_of(from.client_kind);
+}
+
+void read_answer(const FindingExchange& from, ExchangeFields& e) {
+  e.region = text_of(from.region);
   e.access_key_id = text_of(from.access_key_id);
   e.server = text_of(from.server);
   e.mime_type = text_of(from.mime_type);
   e.role = text_of(from.role);
+}
+
+bool has_request(const HttpRequestFields& http) {
+  return !http.method.empty() || !http.target.raw.empty() || !http.version.empty() ||
+         !http.user_agent.empty() || !normalised(http.path).empty() ||
+         !normalised(http.domain).empty();
+}
+
+void fill_request(Finding& finding, const HttpRequestFields& http) {
+  finding.method.assign(http.method);
+  finding.target.assign(http.target.raw);
+  finding.path.assign(normalised(http.path));
+  finding.domain.assign(normalised(http.domain));
+  finding.user_agent.assign(http.user_agent);
+  finding.http_version.assign(http.version);
+}
+
+bool has_evidence(const Event& event) {
+  return event.evidence.answer != Answer::none || event.evidence.claim != ClaimKind::none ||
+         !event.dns_name.empty();
 }
 
 }  // namespace
@@ -84,31 +115,38 @@ void fill(Finding& finding, const Event& event) {
   finding.vlan_count = static_cast<std::uint8_t>(std::min<std::size_t>(flow.vlan_count, kMaxVlans));
   finding.visibility = flow.visibility;
   finding.ingress_port = flow.ingress_port;
-  finding.tunnel = flow.tunnel;
   finding.endpoint.assign(flow.endpoint);
 
-  const HttpRequestFields& http = event.http;
-  finding.method.assign(http.method);
-  finding.target.assign(http.target.raw);
-  finding.path.assign(normalised(http.path));
-  finding.domain.assign(normalised(http.domain));
-  finding.user_agent.assign(http.user_agent);
-  finding.http_version.assign(http.version);
+  finding.lacks = 0;
+  if (has_request(event.http)) {
+    fill_request(finding, event.http);
+  } else {
+    finding.set_has(Part::request, false);
+  }
   finding.has_exchange = has_exchange(event);
   if (finding.has_exchange) {
     fill_exchange(finding.exchange, event);
   }
-  finding.evidence = event.evidence;
-  finding.dns_name.assign(event.dns_name);
+  if (finding.has_exchange && has_answer(event.exchange)) {
+    fill_answer(finding.exchange, event.exchange);
+  } else {
+    finding.set_has(Part::answer, false);
+  }
+  if (flow.tunnel.is_set()) {
+    finding.tunnel = flow.tunnel;
+  } else {
+    finding.set_has(Part::tunnel, false);
+  }
+  if (has_evidence(event)) {
+    finding.evidence = event.evidence;
+    finding.dns_name.assign(event.dns_name);
+  } else {
+    finding.set_has(Part::evidence, false);
+  }
 }
 
 bool has_story(const Finding& finding) {
-  // Of the event only what the answer hangs on: every finding is asked.
-  Event event;
-  event.type = finding.type;
-  event.is_test = finding.is_test;
-  event.flow.endpoint = finding.endpoint.view();
-  return has_story(event);
+  return has_story(finding.type, finding.is_test, !finding.endpoint.empty());
 }
 
 bool is_in_findings(FieldId field) {
@@ -180,18 +218,27 @@ Event event_of(const Finding& finding) {
   event.flow.vlan_count = finding.vlan_count;
   event.flow.visibility = finding.visibility;
   event.flow.ingress_port = finding.ingress_port;
-  event.flow.tunnel = finding.tunnel;
   event.flow.endpoint = finding.endpoint.view();
-  event.http.method = text_of(finding.method);
-  event.http.target = {text_of(finding.target), text_of(finding.target)};
-  event.http.path = {text_of(finding.path), text_of(finding.path)};
-  event.http.domain = {text_of(finding.domain), text_of(finding.domain)};
-  event.http.user_agent = text_of(finding.user_agent);
-  event.http.version = text_of(finding.http_version);
-  event.evidence = finding.evidence;
-  event.dns_name = text_of(finding.dns_name);
+  if (finding.has(Part::tunnel)) {
+    event.flow.tunnel = finding.tunnel;
+  }
+  if (finding.has(Part::request)) {
+    event.http.method = text_of(finding.method);
+    event.http.target = {text_of(finding.target), text_of(finding.target)};
+    event.http.path = {text_of(finding.path), text_of(finding.path)};
+    event.http.domain = {text_of(finding.domain), text_of(finding.domain)};
+    event.http.user_agent = text_of(finding.user_agent);
+    event.http.version = text_of(finding.http_version);
+  }
+  if (finding.has(Part::evidence)) {
+    event.evidence = finding.evidence;
+    event.dns_name = text_of(finding.dns_name);
+  }
   if (finding.has_exchange) {
     read_exchange(finding.exchange, event);
+  }
+  if (finding.has_exchange && finding.has(Part::answer)) {
+    read_answer(finding.exchange, event.exchange);
   }
   return event;
 }

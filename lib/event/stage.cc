@@ -51,6 +51,23 @@ std::string_view name(Stage stage) {
   return kNames[static_cast<std::size_t>(stage)];
 }
 
+Stage reached_by(EventType type, Answer answer, Delivered delivered) {
+  switch (type) {
+    case EventType::address_claim:
+      return Stage::claimed;
+    case EventType::responder:
+      return counts_as_answered(answer) ? Stage::answered : Stage::attempted;
+    case EventType::http_response:
+      return Stage::answered;
+    case EventType::token_issued:
+      return Stage::token;
+    case EventType::credentials_delivered:  // or a document, which gives no access
+      return delivered == Delivered::credentials ? Stage::credentials : Stage::answered;
+    default:
+      return Stage::attempted;
+  }
+}
+
 Stage Timeline::furthest() const {
   return static_cast<Stage>(std::bit_width(unsigned{reached}) - 1);
 }

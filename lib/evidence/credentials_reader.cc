@@ -1,7 +1,9 @@
 #include "evidence/credentials_reader.h"
 
 #include <algorithm>
+#include <bit>
 
+#include "base/simd.h"
 #include "base/text.h"
 
 namespace imds::evidence {
@@ -74,7 +76,40 @@ void note_key_id(JsonFacts& facts, std::string_view id) {
   }
 }
 
+// The first of these bytes, or `end`. Nothing is copied: what is looked through may be secret.
+template <typename... Bytes>
+const char* find_first(const char* at, const char* end, Bytes... wanted) {
+  constexpr std::ptrdiff_t kSize = Block32::kSize;
+  const auto found_in = [&](const char* from) {
+    const Block32 block = Block32::load(from);
+    return (block.equal(wanted) | ...).mask();
+  };
+  const bool is_long = end - at >= kSize;
+  for (; end - at >= kSize; at += kSize) {
+    if (const std::uint32_t found = found_in(at); found != 0) {
+      return at + std::countr_zero(found);
+    }
+  }
+  if (is_long && at != end) {  // the last ones once more, in which there is none
+    at = end - kSize;
+    const std::uint32_t found = found_in(at);
+    return found != 0 ? at + std::countr_zero(found) : end;
+  }
+  return std::find_if(at, end, [&](char c) { return ((c == wanted) || ...); });
+}
+
 }  // namespace
+
+void CredentialsReader::begin() {
+  levels_[0] = levels_[1] = JsonFacts{};
+  found_.reset();
+  found_depth_ = depth_ = position_ = 0;
+  candidates_ = name_ = key_ = unicode_ = 0;
+  unicode_digits_ = 0;
+  state_ = State::outside;
+  collects_ = resyncs_ = too_deep_ = false;
+  value_.clear();
+}
 
 void CredentialsReader::feed(ByteSpan bytes) {
   const char* at = reinterpret_cast<const char*>(bytes.data());
@@ -83,7 +118,7 @@ void CredentialsReader::feed(ByteSpan bytes) {
     if (state_ == State::outside) {
       // Where neither a name nor a line's end is waited for, only these begin anything.
       if (name_ == 0 && key_ == 0 && !resyncs_) {
-        at = std::find_if(at, end, [](char c) { return c == '"' || c == '{' || c == '}'; });
+        at = find_first(at, end, '"', '{', '}');
         if (at == end) {
           return;
         }
@@ -94,7 +129,7 @@ void CredentialsReader::feed(ByteSpan bytes) {
     // The rest of a string that is neither a name nor wanted: nearly all of the bytes.
     if (state_ == State::string && candidates_ == 0 && !collects_ && !resyncs_) {
       const char* const from = at;
-      at = std::find_if(at, end, [](char c) { return c == '"' || c == '\\'; });
+      at = find_first(at, end, '"', '\\');
       position_ |= at != from ? 1u : 0u;
       if (at == end) {
         return;

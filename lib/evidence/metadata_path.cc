@@ -37,11 +37,15 @@ MetadataPath read_metadata_path(std::string_view path) {
     path.remove_suffix(1);
   }
   std::string_view rest;
-  for (const std::string_view tree :
-       {"/meta-data/iam/security-credentials-extended", "/meta-data/iam/security-credentials",
-        "/meta-data/identity-credentials/ec2/security-credentials"}) {
-    if (behind(path, tree, rest) && (rest.empty() || rest.front() == '/')) {
-      return credentials_of(rest);
+  const std::size_t meta_data = path.find("/meta-data");
+  if (meta_data != std::string_view::npos) {
+    const std::string_view from_there = path.substr(meta_data);
+    for (const std::string_view tree :
+         {"/meta-data/iam/security-credentials-extended", "/meta-data/iam/security-credentials",
+          "/meta-data/identity-credentials/ec2/security-credentials"}) {
+      if (behind(from_there, tree, rest) && (rest.empty() || rest.front() == '/')) {
+        return credentials_of(rest);
+      }
     }
   }
   if (behind(path, "/dynamic/instance-identity/", rest)) {
@@ -61,8 +65,8 @@ MetadataPath read_metadata_path(std::string_view path) {
   if (path.starts_with("/v2/credentials") || path == "/v1/credentials") {
     return {Asked::credentials, {}};
   }
-  const bool metadata = path.find("/meta-data") != std::string_view::npos ||
-                        path.find("/dynamic") != std::string_view::npos;
+  const bool metadata =
+      meta_data != std::string_view::npos || path.find("/dynamic") != std::string_view::npos;
   return {metadata ? Asked::metadata : Asked::other, {}};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/simd.h"
 #include "base/text.h"
 
 namespace imds::evidence {
@@ -35,8 +36,27 @@ constexpr std::uint16_t kAllBeginnings = (1u << kBeginnings.size()) - 1;
 // How much of a body is looked at to tell text from other bytes.
 constexpr std::uint64_t kLookedAt = 4096;
 
+// All below 0x20 but \t, \n, \f and \r; and 0x7f.
+std::uint32_t controls_in(Block32 block) {
+  return (block.within('\0', '\b') | block.equal('\v') | block.within('\x0e', '\x1f') |
+          block.equal('\x7f'))
+      .mask();
+}
+
 bool is_control(std::uint8_t c) {
   return (c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f') || c == 0x7f;
+}
+
+bool holds_control(ByteSpan bytes) {
+  if (bytes.size() < Block32::kSize) {
+    return std::any_of(bytes.begin(), bytes.end(), is_control);
+  }
+  for (std::size_t at = 0; at + Block32::kSize <= bytes.size(); at += Block32::kSize) {
+    if (controls_in(Block32::load(&bytes[at])) != 0) {
+      return true;
+    }
+  }
+  return controls_in(Block32::load(bytes.data() + bytes.size() - Block32::kSize)) != 0;
 }
 
 }  // namespace
@@ -51,13 +71,21 @@ Coding coding_of(std::string_view content_encoding) {
   return iequals(content_encoding, "deflate") ? Coding::deflate : Coding::unknown;
 }
 
-void ResponseBody::begin(Coding coding, std::uint64_t most, Inflaters& inflaters) {
+void ResponseBody::begin(Coding coding, std::uint64_t most, Inflaters& inflaters,
+                         bool tells_content) {
   end();
-  *this = ResponseBody();
+  reader_.begin();
   inflaters_ = &inflaters;
   most_ = most;
+  received_ = size_ = 0;
   coding_ = coding;
+  losses_ = 0;
+  has_ended_ = false;
+  is_text_ = true;
+  tells_content_ = tells_content;
   beginnings_ = kAllBeginnings;
+  position_ = 0;
+  begins_as_ = ContentKind::unknown;
   if (coding == Coding::gzip || coding == Coding::deflate) {
     inflater_ = inflaters.take(coding);
   }
@@ -100,10 +128,10 @@ void ResponseBody::feed(ByteSpan bytes) {
 }
 
 void ResponseBody::take(ByteSpan bytes) {
-  if (size_ < kLookedAt) {
+  if (tells_content_ && size_ < kLookedAt) {
     const auto looked = bytes.first(
         static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), kLookedAt - size_)));
-    is_text_ = is_text_ && std::none_of(looked.begin(), looked.end(), is_control);
+    is_text_ = is_text_ && !holds_control(looked);
     for (std::size_t i = 0; i < looked.size() && beginnings_ != 0; ++i, ++position_) {
       const char c = ascii_lower(static_cast<char>(looked[i]));
       for (std::size_t b = 0; b < kBeginnings.size(); ++b) {
@@ -149,6 +177,9 @@ void ResponseBody::end() {
 }
 
 ContentKind ResponseBody::content() const {
+  if (!tells_content_) {
+    return ContentKind::unknown;
+  }
   if (begins_as_ != ContentKind::unknown) {
     return begins_as_;
   }

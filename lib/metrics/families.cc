@@ -288,6 +288,9 @@ constexpr FamilyInfo kFamilies[] = {
             "Groups a correlation rule gave up for want of memory before their time was over."),
     counter(Family::story_findings_total, "imds_inspector_story_findings_total", {"worker"},
             "Findings that no rule hit, queued because they carry a client's story further."),
+    counter(
+        Family::story_repeats_total, "imds_inspector_story_repeats_total", {"worker"},
+        "Events that no rule hit, not queued because the story was told the same a moment ago."),
     counter(Family::story_rejected_rule_hits_total, "imds_inspector_story_rejected_rule_hits_total",
             {},
             "Hits of rules on imds.stage or imds.timeline that do not hold as the story stands."),

@@ -164,6 +164,10 @@ bool Evaluator::prefilter_raw(ByteSpan bytes) {
   return state_->finds_any(state_->program().raw, bytes);
 }
 
+bool Evaluator::listens(EventType type) const {
+  return state_->program().plans[static_cast<std::size_t>(type)].listens;
+}
+
 void Evaluator::State::compare_reading(const TextField& field, std::string_view text,
                                        bool contains_only) {
   const AtomTable& table = program().atoms;

@@ -11,7 +11,6 @@
 namespace imds::story {
 namespace {
 
-using event::EventType;
 using event::kStageCount;
 using event::Stage;
 
@@ -24,25 +23,11 @@ constexpr std::size_t index(Stage stage) {
   return static_cast<std::size_t>(stage);
 }
 
-// A client that says or gets anything has at least tried.
 Stage reached_by(const event::Finding& finding) {
-  switch (finding.type) {
-    case EventType::address_claim:
-      return Stage::claimed;
-    case EventType::responder:
-      return event::counts_as_answered(finding.evidence.answer) ? Stage::answered
-                                                                : Stage::attempted;
-    case EventType::http_response:
-      return Stage::answered;
-    case EventType::token_issued:
-      return Stage::token;
-    case EventType::credentials_delivered:  // or a document, which gives no access
-      return finding.has_exchange && finding.exchange.delivered == event::Delivered::credentials
-                 ? Stage::credentials
-                 : Stage::answered;
-    default:
-      return Stage::attempted;
-  }
+  return event::reached_by(
+      finding.type,
+      finding.has(event::Part::evidence) ? finding.evidence.answer : event::Answer::none,
+      finding.has_exchange ? finding.exchange.delivered : event::Delivered::nothing);
 }
 
 // `later` minus `earlier`, of any two points in time.

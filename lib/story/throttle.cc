@@ -97,7 +97,8 @@ Throttle::Key Throttle::make_key(std::uint64_t rule, std::size_t policy, Track t
   // The same addresses in another VLAN or virtual network are other machines.
   const std::size_t tags = std::min<std::size_t>(finding.vlan_count, event::kMaxVlans);
   std::copy_n(finding.vlans.begin(), tags, key.vlans.begin());
-  key.tunnel_id = finding.tunnel.has_id ? finding.tunnel.id : 0;
+  const bool has_id = finding.has(event::Part::tunnel) && finding.tunnel.has_id;
+  key.tunnel_id = has_id ? finding.tunnel.id : 0;
   if (track != Track::destination) {
     key.source = finding.source.ip;
   }

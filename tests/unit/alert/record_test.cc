@@ -1,5 +1,6 @@
 #include "alert/record.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <functional>
@@ -263,6 +264,61 @@ TEST(Record, IdDoesNotDependOnWhatDiffersBetweenRuns) {
   other.ruleset_generation = 3;
   other.ingress_port = 1;
   EXPECT_EQ(id_text(record_of(other)), id_text(record_of(sample_finding())));
+}
+
+// What a finding lacks holds what another left in the ring: none of it gets into an alert.
+TEST(Record, NothingIsTakenOfWhatAFindingLacks) {
+  event::Event event;
+  event.type = event::EventType::connection;
+  event.flow.source = {*IpAddress::parse("10.1.2.3"), 40000, {}};
+  event.flow.destination = {*IpAddress::parse("169.254.169.254"), 80, {}};
+  event.flow.ip_protocol = 6;
+  event.flow.endpoint = "aws-imds-v4";
+  event::Event answer = event;
+  answer.type = event::EventType::http_request;
+  answer.http.method = "GET";
+  answer.exchange.client_kind = "curl";
+  for (const event::Event& lean : {event, answer}) {
+    event::Finding clean{};
+    event::fill(clean, lean);
+    event::Finding used = sample_finding();
+    used.tunnel = sample_tunnel();
+    used.evidence.claim = event::ClaimKind::arp_reply;
+    used.dns_name.assign("metadata.example");
+    used.has_exchange = true;
+    used.exchange.server.assign("EC2ws");
+    used.exchange.role.assign("deploy");
+    RecordMaker maker;
+    maker.take(used, {"sensor-1", "tap0"});
+    static_cast<void>(maker.make(sample_rule()));
+    event::fill(used, lean);
+    used.worker = 0;
+    maker.take(used, {"sensor-1", "tap0"});
+    const imds_alert_record expected = record_of(clean);
+    EXPECT_EQ(std::memcmp(&maker.make(sample_rule()).record, &expected, sizeof expected), 0);
+    constexpr std::array kShown{event::FieldId::imds_claim_kind, event::FieldId::url,
+                                event::FieldId::imds_role, event::FieldId::imds_tunnel_path,
+                                event::FieldId::imds_tunnel_id};
+    maker.take_correlated(used, kShown, 0, {"sensor-1", "tap0"});
+    const imds_alert_record& correlated = maker.make(sample_rule()).record;
+    EXPECT_EQ(correlated.evidence.claim, 0);
+    EXPECT_EQ(correlated.url_original.length, 0);
+    EXPECT_EQ(correlated.exchange.role.length, 0);
+    EXPECT_EQ(correlated.tunnel.depth, 0);
+  }
+}
+
+// Also of what has no exchange.
+TEST(Record, CorrelationsTellEvidence) {
+  event::Finding claim = sample_finding();
+  claim.evidence.claim = event::ClaimKind::arp_reply;
+  claim.dns_name.assign("metadata.example");
+  constexpr std::array kShown{event::FieldId::imds_claim_kind, event::FieldId::dns_question_name};
+  RecordMaker maker;
+  maker.take_correlated(claim, kShown, 0, {"sensor-1", "tap0"});
+  const imds_alert_record& record = maker.make(sample_rule()).record;
+  EXPECT_EQ(record.evidence.claim, IMDS_ALERT_CLAIM_ARP_REPLY);
+  EXPECT_EQ(view(record.evidence.dns_name), "metadata.example");
 }
 
 TEST(Record, ImpossibleContentsAreNotValid) {

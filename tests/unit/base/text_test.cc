@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace imds {
@@ -16,6 +18,23 @@ TEST(Ascii, LowerAndCompare) {
   EXPECT_TRUE(iequals("", ""));
   EXPECT_FALSE(iequals("Host", "Hos"));
   EXPECT_FALSE(iequals("@", "`"));  // differ only in the case bit
+}
+
+// In any place of texts of any size, which are compared eight characters at once.
+TEST(Ascii, EveryPairOfBytesInEveryPlace) {
+  for (int a = 0; a < 256; ++a) {
+    for (int b = 0; b < 256; ++b) {
+      const bool same = ascii_lower(static_cast<char>(a)) == ascii_lower(static_cast<char>(b));
+      for (const std::size_t size : {1u, 7u, 8u, 11u, 17u}) {
+        const std::size_t at = static_cast<std::size_t>(a + b) % size;
+        std::string left(size, 'x');
+        std::string right(size, 'X');
+        left[at] = static_cast<char>(a);
+        right[at] = static_cast<char>(b);
+        ASSERT_EQ(iequals(left, right), same) << a << ' ' << b << ' ' << size;
+      }
+    }
+  }
 }
 
 TEST(EscapeForTerminal, PlainTextStays) {

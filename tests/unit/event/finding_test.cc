@@ -1,5 +1,6 @@
 #include "event/finding.h"
 
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -65,22 +66,54 @@ TEST(Fill, CopiesEverythingAnAlertNeeds) {
   EXPECT_EQ(finding->http_version.view(), "1.1");
 }
 
-TEST(Fill, LeavesNothingOfTheSlotsFormerText) {
+// Of what an event does not have nothing is read, whatever the slot held before.
+TEST(Fill, LeavesNothingOfTheSlotsFormerFinding) {
+  for (const EventType type : {EventType::connection, EventType::responder}) {
+    Event event;
+    event.type = type;
+    event.evidence.answer = type == EventType::responder ? Answer::udp : Answer::none;
+    const auto finding = stale_finding();
+    fill(*finding, event);
+    EXPECT_TRUE(finding->endpoint.empty());
+    EXPECT_EQ(finding->vlan_count, 0);
+    EXPECT_FALSE(finding->is_test);
+    EXPECT_FALSE(finding->has_exchange);
+    EXPECT_FALSE(finding->has(Part::request));
+    EXPECT_FALSE(finding->has(Part::answer));
+    EXPECT_FALSE(finding->has(Part::tunnel));
+    EXPECT_EQ(finding->has(Part::evidence), type == EventType::responder);
+    const Event back = event_of(*finding);
+    for (std::size_t i = 0; i < kFieldCount; ++i) {
+      FieldScratch here;
+      FieldScratch there;
+      const auto field = static_cast<FieldId>(i);
+      EXPECT_EQ(value_of(back, field, there).kind, value_of(event, field, here).kind)
+          << describe(field).name;
+    }
+    EXPECT_EQ(back.evidence, event.evidence);
+    EXPECT_EQ(back.flow.tunnel, event.flow.tunnel);
+  }
+}
+
+// Cold cache lines: that is what it is for.
+TEST(Fill, TouchesNothingOfWhatIsNotThere) {
   Event event;
-  event.type = EventType::connection;
+  event.type = EventType::http_request;
+  event.http.method = "GET";
+  event.exchange.client_kind = "curl";
   const auto finding = stale_finding();
   fill(*finding, event);
-  EXPECT_TRUE(finding->endpoint.empty());
-  EXPECT_TRUE(finding->method.empty());
-  EXPECT_TRUE(finding->target.empty());
-  EXPECT_TRUE(finding->path.empty());
-  EXPECT_TRUE(finding->domain.empty());
-  EXPECT_TRUE(finding->user_agent.empty());
-  EXPECT_TRUE(finding->http_version.empty());
-  EXPECT_FALSE(finding->target.truncated);
-  EXPECT_EQ(finding->vlan_count, 0);
-  EXPECT_FALSE(finding->tunnel.is_set());
-  EXPECT_FALSE(finding->is_test);
+  EXPECT_TRUE(finding->has(Part::request));
+  EXPECT_TRUE(finding->has_exchange);
+  const auto is_untouched = [](const void* begin, std::size_t size) {
+    const std::string bytes(static_cast<const char*>(begin), size);
+    return bytes == std::string(size, '\xa5');
+  };
+  EXPECT_TRUE(is_untouched(&finding->exchange.region,
+                           sizeof(FindingExchange) - offsetof(FindingExchange, region)));
+  EXPECT_TRUE(is_untouched(&finding->tunnel, sizeof finding->tunnel));
+  EXPECT_TRUE(is_untouched(&finding->evidence, sizeof finding->evidence));
+  EXPECT_TRUE(is_untouched(&finding->dns_name, sizeof finding->dns_name));
 }
 
 Event delivery() {

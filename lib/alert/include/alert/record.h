@@ -78,10 +78,15 @@ class RecordMaker {
                   imds_alert_truncated bit);
   template <typename Field>
   void finish(Field& field, std::size_t size);
+  template <typename... Fields>
+  void clear(Fields&... fields) {
+    (finish(fields, 0), ...);
+  }
   void mark(imds_alert_truncated bit, bool cut);
   void set_tunnel(const Tunnel& tunnel);
   void set_evidence(const event::Finding& finding);
   void set_exchange(const event::Finding& finding);
+  void set_request(const event::Finding& finding);
   void set_name(const event::Finding& finding);
   void set_event(std::string_view name);
   void set_id(const RuleFacts& rule);

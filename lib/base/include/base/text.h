@@ -11,8 +11,13 @@ namespace imds {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 
-// Equal without regard to ASCII case.
-[[nodiscard]] bool iequals(std::string_view a, std::string_view b);
+namespace detail {
+[[nodiscard]] bool iequals(const char* a, const char* b, std::size_t size);
+}
+// Equal without regard to ASCII case. Nearly all comparisons end with the sizes.
+[[nodiscard]] inline bool iequals(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && detail::iequals(a.data(), b.data(), a.size());
+}
 
 enum class LetterCase : std::uint8_t { counts, ignored };  // of ASCII letters
 

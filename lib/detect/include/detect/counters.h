@@ -74,6 +74,7 @@ struct Counters {
   Counter findings_queued;
   Counter findings_for_story;  // among the queued: no rule hit, or none that is not suppressed
   Counter findings_suppressed;
+  Counter story_repeats;  // no findings: for the story only, and it was told the same a moment ago
   Counter findings_lost;  // the finding ring was full
   // A hit is one rule for one event; each becomes an alert: produced = queued + suppressed + lost +
   // cut.

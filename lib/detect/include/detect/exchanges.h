@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -52,22 +53,22 @@ struct Answer {
   evidence::ResponseBody body;
 };
 
-struct Exchange {
+struct alignas(kCacheLine) Exchange {
   static constexpr std::size_t kMostWaiting = 8;
 
-  std::array<RequestNote, kMostWaiting> waiting;  // a ring
+  // First, on few cache lines, what every packet of its flow looks at.
+  const FlowState* owner = nullptr;  // nullptr: the slot is free
+  std::uint32_t older = 0;           // neighbours in the list
+  std::uint32_t newer = 0;
   std::uint8_t first = 0;
   std::uint8_t count = 0;
   std::uint16_t unnoted = 0;  // requests behind those, for which there was no room
   std::uint32_t answers = 0;  // heads read so far
-  Answer answer;
   // An answer whose request was not seen yet waits since then.
   Timestamp held_since;
   std::uint32_t held_packets = 0;
-
-  const FlowState* owner = nullptr;  // nullptr: the slot is free
-  std::uint32_t older = 0;           // neighbours in the list
-  std::uint32_t newer = 0;
+  std::array<RequestNote, kMostWaiting> waiting;  // a ring
+  Answer answer;
 
   [[nodiscard]] bool expects_answer() const { return count > 0 || unnoted > 0; }
   // Whether any of the requests that wait mattered, as far as they are known.
@@ -94,6 +95,15 @@ class Exchanges {
   [[nodiscard]] Exchange& open(FlowState& owner);
   // The flow's, now the one used last; nullptr if it holds none (any more).
   [[nodiscard]] Exchange* find(const FlowState& owner);
+  // For find(), soon.
+  void prefetch(std::uint16_t slot) const {
+    if (slot < slots_.size()) {
+      const auto* const begin = reinterpret_cast<const char*>(&slots_[slot]);
+      for (std::size_t at = 0; at < offsetof(Exchange, answer); at += kCacheLine) {
+        __builtin_prefetch(begin + at);
+      }
+    }
+  }
   // Gives it back; harmless if the flow holds none.
   void close(FlowState& owner);
 

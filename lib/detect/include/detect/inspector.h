@@ -39,6 +39,7 @@
 #include "detect/http2_connections.h"
 #include "detect/packet_context.h"
 #include "detect/policy.h"
+#include "detect/told_stories.h"
 #include "detect/tunnel_memory.h"
 #include "event/event.h"
 #include "event/finding.h"
@@ -64,6 +65,7 @@ struct Options {
   std::uint32_t history_mib = 8;        // heads just delivered, to compare repetitions with; ≥ 1
   std::size_t http2_bytes = std::size_t{16} << 20;  // for Http2Connections
   EvidenceOptions evidence;
+  ToldStories::Options told_stories;
   std::size_t exchanges = 1024;             // requests and answers followed at once, by connection
   std::size_t inflaters = 32;               // compressed bodies read at once
   std::uint32_t body_bytes_max = 2u << 20;  // read of one body, and again decompressed
@@ -263,7 +265,7 @@ class alignas(kCacheLine) Inspector {
   void end_answer(const Step& step);
 
   // exchange_events.cc: requests noted for their answers, and what is told of those.
-  void add_request_facts(event::Event& event) const;
+  void add_request_facts(event::Event& event);
   void note_request(const Step& step, const event::Event& event, bool matched);
   void note_passed_request(const Step& step, std::string_view method);
   void note_texts(const Step& step, RequestNote& note, std::array<std::string_view, 5> texts);
@@ -317,12 +319,16 @@ class alignas(kCacheLine) Inspector {
   [[nodiscard]] event::Event request_event(const Step& step, std::string_view method,
                                            std::string_view target_text, std::string_view host);
   [[nodiscard]] bool inspect_partial_head(const Step& step, ByteSpan head, http::LineTrust trust);
+  [[nodiscard]] static bool is_from_client(const Step& step);
   [[nodiscard]] event::Event base_event(const Step& step, event::EventType type) const;
   bool judge(const Step& step, const event::Event& event);
   bool settle(const classify::Subject& subject, const event::Event& event);
+  [[nodiscard]] bool story_knows(std::uint16_t endpoint, const event::Event& event) const;
+  void tell_story(std::uint16_t endpoint, const event::Event& event);
+  [[nodiscard]] bool is_old_news(const Step& step, event::EventType type, event::Stage stage);
   [[nodiscard]] bool withhold_suppressed(const classify::Subject& subject);
   void forget_reported_raw_rules(FlowState& flow);
-  void queue(const event::Event& event);
+  bool queue(const event::Event& event);
 
   Options options_;
   FindingRing& findings_;
@@ -333,6 +339,7 @@ class alignas(kCacheLine) Inspector {
   Counters counters_;
   Evidence evidence_;
   DnsLookups lookups_;
+  ToldStories told_stories_;
   FastLane lane_;
 
   // The policy in force, and what follows from it.
@@ -348,6 +355,7 @@ class alignas(kCacheLine) Inspector {
   http::RequestHead head_;
   http::ResponseHead answer_head_;
   rules::RuleHits hits_;
+  evidence::Asked asked_ = evidence::Asked::other;  // by the request at hand
   std::vector<char> unfold_buffer_;
   std::vector<char> target_buffer_;
   std::vector<char> headers_buffer_;

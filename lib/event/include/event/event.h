@@ -135,6 +135,7 @@ struct Event {
 };
 
 // Whether the event is part of the story of its client and its server. Test requests are of none.
+[[nodiscard]] bool has_story(EventType type, bool is_test, bool at_endpoint);
 [[nodiscard]] bool has_story(const Event& event);
 // Whether it may carry that story further, so that the story has to know of it, rules or none.
 [[nodiscard]] bool moves_story(const Event& event);

@@ -20,7 +20,8 @@ namespace imds::event {
 
 inline constexpr std::size_t kMaxRulesPerFinding = 32;
 
-// Of an exchange with a metadata service; see ExchangeFields.
+// Of an exchange with a metadata service; see ExchangeFields. What a request has, too, stands
+// first.
 struct FindingExchange {
   std::uint16_t status;  // 0: none
   std::uint8_t version;
@@ -30,17 +31,28 @@ struct FindingExchange {
   ContentKind content;
   AccountSource account_source;
   AccountVerdict account_expected;
+  FixedText<32> client_kind;
   std::uint32_t token_length;
   std::uint32_t token_ttl;
   std::uint64_t body_bytes;
   std::uint64_t account;
   std::int64_t expiration;
+  // Part::answer
   FixedText<16> region;
-  FixedText<32> client_kind;
   FixedText<32> access_key_id;
   FixedText<32> server;
   FixedText<64> mime_type;
   FixedText<64> role;
+};
+
+// What a finding may lack. Its bytes are not written then, and hold what another finding left: most
+// of a ring's slot is in no cache. Who reads members directly asks Finding::has() first; event_of()
+// does.
+enum class Part : std::uint8_t {
+  request = 0x01,   // http_version to path
+  answer = 0x02,    // the last texts of exchange
+  tunnel = 0x04,    // tunnel
+  evidence = 0x08,  // evidence and dns_name
 };
 
 struct Finding {
@@ -48,21 +60,20 @@ struct Finding {
   EventType type;
   std::uint8_t worker;
   bool is_test;
-  bool rules_truncated;              // more rules hit than fit; the rest were counted
-  bool has_exchange;                 // `exchange` is set
+  bool rules_truncated;  // more rules hit than fit; the rest were counted
+  bool has_exchange;     // `exchange` is set
+  std::uint8_t lacks;    // bits of Part
+  std::uint8_t ip_protocol;
+  std::uint8_t vlan_count;
   std::uint32_t ordinal;             // the event's, see Event::ordinal
   std::uint32_t ruleset_generation;  // which ruleset `rules` indexes
   std::uint16_t rule_count;
-  std::array<std::uint16_t, kMaxRulesPerFinding> rules;  // indices into that ruleset
-
-  Peer source;
-  Peer destination;
-  std::uint8_t ip_protocol;
-  std::uint8_t vlan_count;
-  std::array<std::uint16_t, kMaxVlans> vlans;
   std::uint16_t visibility;
   std::uint16_t ingress_port;
-  Tunnel tunnel;
+  std::array<std::uint16_t, kMaxVlans> vlans;
+  Peer source;
+  Peer destination;
+  std::array<std::uint16_t, kMaxRulesPerFinding> rules;  // indices into that ruleset
 
   // Short texts first: what most findings fill stands on few cache lines.
   FixedText<64> endpoint;
@@ -74,24 +85,49 @@ struct Finding {
   FixedText<1024> path;    // normalised path
 
   FindingExchange exchange;  // most findings have none
+  Tunnel tunnel;
   EvidenceFields evidence;
   FixedText<160> dns_name;
 
   // Per rule: how its comparisons came out that the story cannot repeat. Set for rules that the
   // story judges (rules::RuleInfo::in_story) only.
   std::array<std::uint64_t, kMaxRulesPerFinding> compared;
+
+  [[nodiscard]] bool has(Part part) const { return (lacks & static_cast<std::uint8_t>(part)) == 0; }
+  void set_has(Part part, bool present) {
+    const auto bit = static_cast<std::uint8_t>(part);
+    lacks = static_cast<std::uint8_t>(present ? lacks & ~bit : lacks | bit);
+  }
 };
 static_assert(std::is_trivially_copyable_v<Finding>);
+// What every finding has ends where its endpoint's name does.
+static_assert(offsetof(Finding, endpoint) <= 3 * kCacheLine);
 
-// Consumer: fetches what a usual finding fills, ahead of its use.
+// Calls fetch(address) for the cache lines that a usual finding fills.
+template <typename Fetch>
+void for_usual_lines(const Finding& finding, const Fetch& fetch) {
+  const auto fetch_from = [&](const void* begin, std::size_t size) {
+    const auto* const bytes = static_cast<const char*>(begin);
+    for (std::size_t at = 0; at < size; at += kCacheLine) {
+      fetch(bytes + at);
+    }
+  };
+  constexpr std::size_t kUsualAgent = 96;
+  fetch_from(&finding, offsetof(Finding, domain) + kCacheLine);
+  fetch_from(&finding.user_agent, kUsualAgent);
+  fetch_from(&finding.target, kCacheLine);
+  fetch_from(&finding.path, kCacheLine);
+  fetch_from(&finding.exchange, offsetof(FindingExchange, region));
+}
+
+// Consumer: fetches them ahead of their use.
 inline void prefetch(const Finding& finding) {
-  const char* fixed = reinterpret_cast<const char*>(&finding);
-  for (std::size_t at = 0; at < offsetof(Finding, domain) + kCacheLine; at += kCacheLine) {
-    __builtin_prefetch(fixed + at);
-  }
-  __builtin_prefetch(&finding.user_agent);
-  __builtin_prefetch(&finding.target);
-  __builtin_prefetch(&finding.path);
+  for_usual_lines(finding, [](const void* line) { __builtin_prefetch(line); });
+}
+// Producer: where the next finding will be written, which has long left the caches.
+inline void prefetch_for_writing(const Finding& finding) {
+  constexpr int kWrite = 1;
+  for_usual_lines(finding, [](const void* line) { __builtin_prefetch(line, kWrite); });
 }
 
 // Fills everything but worker, generation and rules.

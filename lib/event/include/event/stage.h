@@ -8,6 +8,8 @@
 #include <span>
 #include <string_view>
 
+#include "event/event.h"
+
 namespace imds::event {
 
 // Each stage is worse than the one before. The codes stand in alert records, too.
@@ -22,6 +24,10 @@ inline constexpr std::size_t kStageCount = 5;
 
 // The value of `imds.stage`: "claimed", …
 [[nodiscard]] std::string_view name(Stage stage);
+
+// What an event says of its story. `answer` of responder and `delivered` of credentials_delivered
+// count, of other events neither. A client that says or gets anything has at least tried.
+[[nodiscard]] Stage reached_by(EventType type, Answer answer, Delivered delivered);
 
 // The stages that a story has reached, each with the time since its first.
 struct Timeline {

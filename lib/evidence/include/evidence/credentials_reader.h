@@ -65,6 +65,8 @@ class CredentialsReader {
  public:
   static constexpr std::size_t kMostDepth = 4;
 
+  // Begins anew, with another stream.
+  void begin();
   void feed(ByteSpan bytes);
   // Bytes were lost before the next ones, or the stream's beginning was not seen: whether they lie
   // inside a string is not known. Read as outside, and decided anew at the first line feed, which
@@ -96,7 +98,8 @@ class CredentialsReader {
   void take_value();
   [[nodiscard]] JsonFacts* level() { return depth_ <= kMostDepth ? &levels_[depth_] : nullptr; }
 
-  // [0]: what stands outside of any object whose beginning was seen.
+  // [0]: what stands outside of any object whose beginning was seen. Those behind [1] are written
+  // when an object of their depth begins.
   std::array<JsonFacts, kMostDepth + 1> levels_{};
   std::optional<JsonFacts> found_;
   std::uint32_t found_depth_ = 0;

@@ -33,8 +33,8 @@ inline constexpr std::size_t kBodyLossCount = 5;
 
 class ResponseBody {
  public:
-  // Begins anew. `inflaters` must outlive the body.
-  void begin(Coding coding, std::uint64_t most, Inflaters& inflaters);
+  // Begins anew. `inflaters` must outlive the body. content() is known if `tells_content`.
+  void begin(Coding coding, std::uint64_t most, Inflaters& inflaters, bool tells_content = true);
   // The next bytes, without chunk framing.
   void feed(ByteSpan bytes);
   void note_loss(BodyLoss loss);
@@ -66,6 +66,7 @@ class ResponseBody {
   std::uint8_t losses_ = 0;
   bool has_ended_ = false;  // the compressed data did
   bool is_text_ = true;     // no control character so far
+  bool tells_content_ = true;
   // Which of the beginnings in response_body.cc may stand here: decided byte by byte.
   std::uint16_t beginnings_ = 0;
   std::uint8_t position_ = 0;

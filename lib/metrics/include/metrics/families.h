@@ -140,6 +140,7 @@ enum class Family : std::uint8_t {
   correlation_group_capacity,
   correlation_groups_evicted_total,
   story_findings_total,
+  story_repeats_total,
   story_rejected_rule_hits_total,
   stories,
   story_capacity,

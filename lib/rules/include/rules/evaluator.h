@@ -91,6 +91,9 @@ class Evaluator {
   // hits only if one of its own strings is among them.
   void evaluate(const event::Event& event, RuleHits& hits);
 
+  // Whether any rule is about events of the type. If not, evaluate() finds nothing.
+  [[nodiscard]] bool listens(event::EventType type) const;
+
   // For the story, whose evaluator is none of a worker's: begins with an event's stage and
   // timeline; then tells of each rule that hit the event and is judged in the story whether it
   // holds. `compared` is what evaluate() gave with the hit.
