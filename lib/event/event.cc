@@ -9,7 +9,7 @@ namespace {
 constexpr std::array<std::string_view, kEventTypeCount> kEventNames{
     "connection",           "http_request",          "http_response",    "raw_match",
     "tcp_overlap_conflict", "fragment_overlap",      "responder",        "address_claim",
-    "token_issued",         "credentials_delivered", "http2_mid_stream",
+    "token_issued",         "credentials_delivered", "http2_mid_stream", "credentials_used",
 };
 
 constexpr std::array<VisibilityName, 9> kVisibilityNames{{
@@ -304,6 +304,7 @@ bool moves_story(const Event& event) {
     case EventType::address_claim:
     case EventType::token_issued:
     case EventType::credentials_delivered:
+    case EventType::credentials_used:
       return has_story(event);
     case EventType::http_request:
     case EventType::raw_match:
@@ -448,6 +449,10 @@ FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch) {
       return non_empty(event.stage);
     case FieldId::imds_timeline:
       return non_empty(event.timeline);
+    case FieldId::imds_reached:
+      return non_empty(event.reached);
+    case FieldId::tls_server_name:
+      return non_empty(event.server_name);
     case FieldId::request_header:
     case FieldId::response_header:
       return {};

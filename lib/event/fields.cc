@@ -26,6 +26,7 @@ constexpr std::uint32_t kResponder = bit(EventType::responder);
 constexpr std::uint32_t kClaim = bit(EventType::address_claim);
 constexpr std::uint32_t kToken = bit(EventType::token_issued);
 constexpr std::uint32_t kDelivery = bit(EventType::credentials_delivered);
+constexpr std::uint32_t kUse = bit(EventType::credentials_used);
 constexpr std::uint32_t kAnswer = kResponse | kToken | kDelivery;
 
 constexpr std::array<FieldDescription, kFieldCount> kFields{{
@@ -91,6 +92,8 @@ constexpr std::array<FieldDescription, kFieldCount> kFields{{
     {FieldId::imds_role, "imds.role", FieldKind::text, kDelivery},
     {FieldId::imds_region, "imds.region", FieldKind::text, kDelivery},
     {FieldId::imds_expiration, "imds.expiration", FieldKind::time, kDelivery},
+    {FieldId::imds_reached, "imds.reached", FieldKind::text, kEvery},
+    {FieldId::tls_server_name, "tls.client.server_name", FieldKind::text, kUse},
 }};
 
 // How the names of single headers begin, and what follows the header's own name.

@@ -91,7 +91,8 @@ void fill(Finding& finding, const Event& event) {
   finding.method.assign(http.method);
   finding.target.assign(http.target.raw);
   finding.path.assign(normalised(http.path));
-  finding.domain.assign(normalised(http.domain));
+  finding.domain.assign(event.type == EventType::credentials_used ? event.server_name
+                                                                  : normalised(http.domain));
   finding.user_agent.assign(http.user_agent);
   finding.http_version.assign(http.version);
   finding.has_exchange = has_exchange(event);
@@ -185,7 +186,11 @@ Event event_of(const Finding& finding) {
   event.http.method = text_of(finding.method);
   event.http.target = {text_of(finding.target), text_of(finding.target)};
   event.http.path = {text_of(finding.path), text_of(finding.path)};
-  event.http.domain = {text_of(finding.domain), text_of(finding.domain)};
+  if (finding.type == EventType::credentials_used) {
+    event.server_name = text_of(finding.domain);
+  } else {
+    event.http.domain = {text_of(finding.domain), text_of(finding.domain)};
+  }
   event.http.user_agent = text_of(finding.user_agent);
   event.http.version = text_of(finding.http_version);
   event.evidence = finding.evidence;

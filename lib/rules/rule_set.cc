@@ -168,7 +168,8 @@ std::vector<std::string> RuleSet::describe_rule(std::size_t rule) const {
                   escape_for_terminal(about.file) + ")");
   lines.push_back("  events: " + event_names(about.events));
   if (about.in_story) {
-    lines.push_back("  judged in the story, which knows imds.stage and imds.timeline");
+    lines.push_back(
+        "  judged in the story, which knows imds.stage, imds.timeline and imds.reached");
   }
   if ((about.events & event::bit(event::EventType::http_request)) != 0) {
     lines.push_back("  http_request: " + index_text(index(rule)));

@@ -80,8 +80,10 @@ enum class FieldId : std::uint8_t {
   imds_role,
   imds_region,
   imds_expiration,  // of delivered credentials: seconds since the epoch
+  imds_reached,     // the stage that this event reached as the first: Event::reached
+  tls_server_name,  // credentials_used: what the ClientHello asks for
 };
-inline constexpr std::size_t kFieldCount = 62;
+inline constexpr std::size_t kFieldCount = 64;
 
 enum class FieldKind : std::uint8_t { text, number, address, time };
 
@@ -103,7 +105,7 @@ struct FieldRef {
 };
 // Only the story knows it, across workers: rules that compare it are judged there once more.
 [[nodiscard]] constexpr bool is_of_story(FieldId id) {
-  return id == FieldId::imds_stage || id == FieldId::imds_timeline;
+  return id == FieldId::imds_stage || id == FieldId::imds_timeline || id == FieldId::imds_reached;
 }
 
 // As rules and messages write it: "http.request.header.cookie".
