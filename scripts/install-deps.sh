@@ -12,7 +12,8 @@ usage: scripts/install-deps.sh [--tests] [--list]
 
 Works as root, or through sudo. Asks nothing. Debian's prometheus package would start a server at
 once: here only the program is wanted (the tests start their own, on a private port), so the
-service is kept from starting when this script is what installs it.
+service is kept from starting when this script is what installs it. Likewise cloud-init, which would
+set up the machine at its next start: only its code is wanted.
 EOF
 }
 
@@ -35,7 +36,9 @@ run=(
 )
 tests=(
   iproute2 ethtool procps iputils-ping tcpdump    # the lab of network namespaces
-  awscli python3-botocore                         # real clients of the metadata service
+  awscli python3-botocore cloud-init              # real clients of the metadata service
+  dnsmasq-base radvd iputils-arping               # real ways to claim its address
+  udhcpc isc-dhcp-client                          # real clients that are told of them
   nghttp2-client nghttp2-server                   # real peers that speak HTTP/2
   prometheus                                      # a real scraper, and promtool
   dpdk-dev                                        # dpdk-testpmd, the other end of a memif
@@ -116,6 +119,12 @@ if [[ " ${missing[*]} " == *" prometheus "* && -d /run/systemd/system &&
   "${as_root[@]}" ln -s /dev/null /etc/systemd/system/prometheus.service
   masked=1
   trap unmask EXIT
+fi
+
+# As its documentation says; where cloud-init was there before, it stays as it is.
+if [[ " ${missing[*]} " == *" cloud-init "* ]]; then
+  "${as_root[@]}" mkdir -p /etc/cloud
+  "${as_root[@]}" touch /etc/cloud/cloud-init.disabled
 fi
 
 echo "install-deps: installing ${#missing[@]} packages (a minute or two): ${missing[*]}"

@@ -30,12 +30,19 @@ flow::Arena::Options arena_options(std::uint32_t mib) {
   return options;
 }
 
-detect::EvidenceOptions evidence_options(const config::Evidence& evidence) {
+// Clients are more than machines that answer them.
+constexpr std::size_t kClientsPerOwner = 4;
+
+detect::EvidenceOptions evidence_options(const config::Config& config) {
+  const config::Evidence& evidence = config.evidence;
   detect::EvidenceOptions options;
   options.metadata_names = evidence.metadata_names;
   options.owners.entries = evidence.owners;
   options.owners.forget_after_ns = evidence.forget_seconds * kNanosPerSecond;
   options.owners.secret = random_key();
+  // So every story that begins is told of its first answer.
+  options.answers.window_ns = config.alerts.story_seconds * kNanosPerSecond;
+  options.answers.entries = kClientsPerOwner * evidence.owners;
   options.dns_streams = evidence.dns_streams;
   return options;
 }
@@ -288,10 +295,14 @@ Result<std::unique_ptr<Engine>> Engine::create(const Settings& settings,
   if (!story) {
     return pass_on(story);
   }
+  const flow::HashSecret secret = flow::HashSecret::random();
+  engine->holders_ = std::make_unique<AddressSet>(SipKey{secret.words[0], secret.words[1]});
+  story->stages.holders = engine->holders_.get();
   engine->story_ = std::make_unique<story::Story>(std::move(*story), rings, options.sinks);
   for (unsigned w = 0; w < options.workers; ++w) {
     pipeline::Options worker = worker_options(settings, options, w);
     worker.handover = engine->handover_.get();
+    worker.inspector.holders = engine->holders_.get();
     if (options.drain_inline) {
       worker.inspector.make_room = drain;
       worker.inspector.make_room_context = engine->story_.get();

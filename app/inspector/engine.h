@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/address_set.h"
 #include "base/result.h"
 #include "classify/address_class.h"
 #include "detect/policy.h"
@@ -85,6 +86,7 @@ class Engine {
   Engine() = default;
 
   std::unique_ptr<pipeline::PolicySwitch> policies_;
+  std::unique_ptr<AddressSet> holders_;  // the story writes it, workers read it
   std::vector<std::string> port_names_;
   std::optional<config::Throttle> throttle_;  // which rules it is about, each ruleset decides anew
   std::vector<std::unique_ptr<detect::FindingRing>> rings_;

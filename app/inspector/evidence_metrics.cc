@@ -22,6 +22,8 @@ void add_memory(Samples& samples, const std::string& worker, const detect::Evide
               static_cast<double>(evidence.owners().capacity()));
   samples.add(Family::owners_evicted_total, {worker},
               as_double(evidence.owners().counters().evicted));
+  samples.add(Family::answers_forgotten_total, {worker},
+              static_cast<double>(evidence.answers_told().evicted()));
   const std::pair<const char*, const Counter*> outcomes[] = {
       {"completed", &streams.counters().copied},
       {"given_up", &streams.counters().given_up},

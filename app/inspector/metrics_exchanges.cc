@@ -41,6 +41,11 @@ void add_exchanges(Samples& samples, const std::string& worker,
                 {worker, std::string(name(static_cast<event::Delivered>(i)))},
                 as_double(d.deliveries[i]));
   }
+  constexpr std::array<const char*, detect::kHelloOutcomeCount> kHellos = {"aws", "other",
+                                                                           "nameless", "unread"};
+  for (std::size_t i = 0; i < kHellos.size(); ++i) {
+    samples.add(Family::client_hellos_total, {worker, kHellos[i]}, as_double(d.hellos[i]));
+  }
   samples.add(Family::tokens_issued_total, {worker}, as_double(d.tokens_issued));
   const detect::Exchanges::Counters& exchanges = inspector.exchanges().counters();
   samples.add(Family::exchanges, {worker}, as_double(exchanges.open));

@@ -423,6 +423,9 @@ void add_alerts(Samples& samples, const MetricSources& sources) {
   samples.add(Family::stories, static_cast<double>(story.stages().size()));
   samples.add(Family::story_capacity, static_cast<double>(story.stages().capacity()));
   samples.add(Family::stories_evicted_total, static_cast<double>(story.stages().evicted()));
+  samples.add(Family::credential_holders, static_cast<double>(story.stages().holders()));
+  samples.add(Family::credential_holders_evicted_total,
+              static_cast<double>(story.stages().holders_evicted()));
   if (sources.ring != nullptr) {
     samples.add(Family::ring_published_alerts_total,
                 static_cast<double>(sources.ring->published()));

@@ -102,7 +102,7 @@ void for_each_exchange_word(
 
 std::string answer_line(const imds_alert_exchange& exchange) {
   std::string out;
-  if (exchange.http_status == 0 && exchange.delivered == 0) {
+  if (exchange.http_status == 0 && exchange.delivered == 0 && exchange.access_key_id.length == 0) {
     return out;
   }
   const auto add = [&out](const char* what, const std::string& value) {

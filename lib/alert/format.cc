@@ -52,6 +52,11 @@ bool is_cut(const imds_alert_record& record, imds_alert_truncated bit) {
   return (record.truncated & static_cast<std::uint32_t>(bit)) != 0;
 }
 
+// Of a TLS connection, whose name stands in the place of a request's.
+bool is_use(const imds_alert_record& record) {
+  return view(record.event) == event::name(event::EventType::credentials_used);
+}
+
 std::size_t vlan_count(const imds_alert_record& record) {
   return std::min<std::size_t>(record.vlan_count, std::size(record.vlans));
 }
@@ -252,7 +257,9 @@ Json eve_alert(const imds_alert_record& record) {
 
 Json eve_http(const imds_alert_record& record) {
   Json http;
-  put(http, {"hostname"}, record.url_domain);
+  if (!is_use(record)) {
+    put(http, {"hostname"}, record.url_domain);
+  }
   put(http, {"url"}, record.url_original);
   put(http, {"http_user_agent"}, record.user_agent);
   put(http, {"http_method"}, record.http_method);
@@ -379,7 +386,8 @@ std::string request_line(const imds_alert_record& record) {
     out += "  means " + shown(record, record.url_path, IMDS_ALERT_CUT_URL_PATH);
   }
   if (record.url_domain.length > 0) {
-    out += "  host " + shown(record, record.url_domain, IMDS_ALERT_CUT_URL_DOMAIN);
+    out += (is_use(record) ? "TLS to " : "  host ") +
+           shown(record, record.url_domain, IMDS_ALERT_CUT_URL_DOMAIN);
   }
   if (record.user_agent.length > 0) {
     out += "  agent \"" + shown(record, record.user_agent, IMDS_ALERT_CUT_USER_AGENT) + "\"";
@@ -408,7 +416,11 @@ std::string to_ecs_json(const imds_alert_record& record) {
   put_response(root, record.exchange);
   put(root, {"url", "original"}, record.url_original);
   put(root, {"url", "path"}, record.url_path);
-  put(root, {"url", "domain"}, record.url_domain);
+  if (is_use(record)) {
+    put(root, {"tls", "client", "server_name"}, record.url_domain);
+  } else {
+    put(root, {"url", "domain"}, record.url_domain);
+  }
   put(root, {"user_agent", "original"}, record.user_agent);
   put(root, {"dns", "question", "name"}, record.evidence.dns_name);
   put(root, {"observer", "hostname"}, record.hostname);
@@ -453,6 +465,9 @@ std::string to_eve_json(const imds_alert_record& record) {
     root["app_proto"] = "http2";
   } else if (event::event_type(view(record.event)) == event::EventType::dns) {
     root["app_proto"] = "dns";
+  } else if (is_use(record)) {
+    root["app_proto"] = "tls";
+    put(root, {"tls", "sni"}, record.url_domain);
   }
   return one_line(root);
 }

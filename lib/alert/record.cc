@@ -34,6 +34,7 @@ static_assert(int{IMDS_ALERT_STAGE_ATTEMPTED} == 1 << int(event::Stage::attempte
 static_assert(int{IMDS_ALERT_STAGE_ANSWERED} == 1 << int(event::Stage::answered));
 static_assert(int{IMDS_ALERT_STAGE_TOKEN} == 1 << int(event::Stage::token));
 static_assert(int{IMDS_ALERT_STAGE_CREDENTIALS} == 1 << int(event::Stage::credentials));
+static_assert(int{IMDS_ALERT_STAGE_USED} == 1 << int(event::Stage::used));
 static_assert(std::size(imds_alert_story{}.after_ms) >= event::kStageCount);
 static_assert(int{IMDS_ALERT_REQUESTS_ONLY} == int{event::kRequestsOnly});
 static_assert(int{IMDS_ALERT_REQUEST_UNSEEN} == int{event::kRequestUnseen});

@@ -1,7 +1,9 @@
 #include "detect/evidence.h"
 
 #include <algorithm>
+#include <cstring>
 
+#include "base/siphash.h"
 #include "evidence/icmp.h"
 
 namespace imds::detect {
@@ -57,7 +59,10 @@ std::string_view name(DnsOutcome outcome) {
 }
 
 Evidence::Evidence(const EvidenceOptions& options)
-    : options_(options), owners_(options.owners), streams_(options.dns_streams) {}
+    : options_(options),
+      owners_(options.owners),
+      answers_told_(options.answers),
+      streams_(options.dns_streams) {}
 
 std::span<const Claim> Evidence::claims_of(const PacketContext& packet, const Policy& policy) {
   const packet::PacketView& view = *packet.view;
@@ -160,6 +165,21 @@ void Evidence::note_owner(Claim& claim, const MacAddress& owner) {
   }
 }
 
+// Of this machine from this address to this client, within the window.
+bool Evidence::is_first_answer_to(const packet::PacketView& view, Answer kind) {
+  std::array<std::uint64_t, 8> words{};
+  std::memcpy(&words[0], view.source.bytes.data(), view.source.bytes.size());
+  std::memcpy(&words[2], view.destination.bytes.data(), view.destination.bytes.size());
+  std::memcpy(&words[4], view.source_mac.bytes.data(), view.source_mac.bytes.size());
+  words[5] = std::uint64_t{view.vni} << 32 | std::uint64_t{view.vlan.count} << 16 |
+             static_cast<std::uint64_t>(view.source.family) << 8 | static_cast<std::uint64_t>(kind);
+  for (std::size_t i = 0; i < view.vlan.count; ++i) {
+    words[6] = words[6] << 16 | view.vlan.ids[i];
+  }
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(words.data());
+  return answers_told_.note(siphash128(options_.owners.secret, {bytes, sizeof words}), view.time);
+}
+
 std::optional<Answered> Evidence::answer_of(const PacketContext& packet) {
   const packet::PacketView& view = *packet.view;
   const Answer kind = view.reason == DecodeReason::none ? kind_of(view) : Answer::none;
@@ -174,7 +194,8 @@ std::optional<Answered> Evidence::answer_of(const PacketContext& packet) {
   answered.fields.hop_distance = event::hop_distance(view.ttl);
   const evidence::Owners::Noted noted = owners_.note(
       owner_key(view.source, static_cast<std::uint8_t>(kind)), view.source_mac, view.time);
-  answered.is_event = noted.is_new || noted.changed();
+  const bool is_first = event::counts_as_answered(kind) && is_first_answer_to(view, kind);
+  answered.is_event = noted.is_new || noted.changed() || is_first;
   answered.fields.previous_mac = noted.previous;
   return answered;
 }

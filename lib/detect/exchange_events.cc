@@ -53,6 +53,9 @@ Delivered by_content(const evidence::JsonFacts& facts) {
 
 Delivered delivered_by(const Answer& answer) {
   const evidence::ResponseBody& body = answer.body;
+  if (body.is_page()) {
+    return Delivered::nothing;
+  }
   const evidence::JsonFacts& facts = facts_of(answer);
   if (body.json().credentials() != nullptr ||
       (body.losses() != 0 && has_parts_of_credentials(facts))) {
@@ -259,7 +262,7 @@ void Inspector::tell_token(const Step& step, Exchange& exchange) {
   const bool asked = answer.has_request
                          ? answer.request.asked == Asked::token && answer.request.is_put
                          : answer.token_ttl > 0;
-  if (answer.status != 200 || !asked || answer.token_told) {
+  if (answer.status != 200 || !asked || answer.token_told || answer.body.is_page()) {
     return;
   }
   answer.token_told = true;

@@ -15,7 +15,8 @@ FastLane::Allowance FastLane::allowance(const FlowState& flow, unsigned d) const
     return {left > 0 ? left - 1 : 0, kSkips};
   }
   const bool awaits_answer = flow.exchange != FlowState::kNoExchange && flow.client != d;
-  if (stream.phase != Phase::opaque || awaits_answer) {
+  const bool is_hello = flow.hello == d + 1;
+  if (stream.phase != Phase::opaque || awaits_answer || is_hello) {
     return {};
   }
   const std::uint8_t bits = stream.strict && !flow.http2 ? kSkips | kFrames : kSkips;

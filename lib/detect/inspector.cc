@@ -86,6 +86,7 @@ void Inspector::refresh(const PacketContext& packet, FlowState& flow) {
         stream.raw_skipped == RawSkipped::unasked ||
         (stream.raw_skipped == RawSkipped::bypassed && flow.endpoint != classify::kNoEndpoint);
     if (is_asked && raw_scan_bytes_ > 0) {
+      drop_hello(flow);
       stream.raw_skipped = RawSkipped::no;
       stream.raw_done = false;
     }
@@ -212,6 +213,7 @@ void Inspector::release(DirectionState& stream) {
 
 void Inspector::end_flow(FlowState& state) {
   FastLane::settle(state);
+  drop_hello(state);
   lane_.judge_sides(state);
   for (unsigned d = 0; d < 2; ++d) {
     DirectionState& stream = state.directions[d];

@@ -121,9 +121,7 @@ event::Event Inspector::base_event(const Step& step, event::EventType type) cons
     event.flow.visibility |= event::kStreamGap;
   }
   name_endpoint(event, flow.endpoint);
-  if (const auto& own = seat_->policy().own_networks) {
-    event.flow.direction = own->direction(event.flow.source.ip, event.flow.destination.ip);
-  }
+  add_direction(event);
   return event;
 }
 
@@ -271,6 +269,9 @@ bool Inspector::queue(const event::Event& event) {
   counters_.findings_for_story.add(hits_.count == 0 ? 1 : 0);
   counters_.hits_queued.add(hits_.count);
   findings_.commit();
+  if (event.type == event::EventType::credentials_delivered && options_.make_room != nullptr) {
+    (void)options_.make_room(options_.make_room_context);
+  }
   if (const event::Finding* next = findings_.reserve(); next != nullptr) {
     event::prefetch_for_writing(*next);
   }

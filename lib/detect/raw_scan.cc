@@ -11,12 +11,18 @@ namespace imds::detect {
 
 void Inspector::scan_raw(const Step& step, ByteSpan bytes) {
   DirectionState& stream = step.stream;
+  if (step.flow.hello != 0) [[unlikely]] {
+    continue_hello(step, bytes);
+  }
   if (stream.raw_done) {
     return;
   }
   // Flows with an endpoint are never bypassed: nothing encrypted has any business there.
   const bool bypass =
       stream.raw_scanned == 0 && step.flow.endpoint == classify::kNoEndpoint && is_tls(bytes);
+  if (bypass && may_be_hello(stream)) [[unlikely]] {
+    begin_hello(step, bytes);
+  }
   if (raw_scan_bytes_ == 0 || bypass) {
     stream.raw_done = true;
     stream.raw_skipped = bypass ? RawSkipped::bypassed : RawSkipped::unasked;

@@ -97,18 +97,20 @@ void Inspector::name_endpoint(event::Event& event, std::uint16_t endpoint) const
   }
 }
 
+// network.direction, where some rule asks for it. Not every claim names both sides.
+void Inspector::add_direction(event::Event& event) const {
+  const auto& own = seat_->policy().own_networks;
+  const IpAddress& source = event.flow.source.ip;
+  const IpAddress& destination = event.flow.destination.ip;
+  if (own && source.is_set() && destination.is_set()) {
+    event.flow.direction = own->direction(source, destination);
+  }
+}
+
 void Inspector::report_answer(const PacketContext& packet) {
   const packet::PacketView& view = *packet.view;
   const std::optional<Answered> answered = evidence_.answer_of(packet);
-  // Each client's story has to know that it was answered; datagrams are too many to tell them all.
-  const bool for_story = answered && answered->fields.answer == event::Answer::syn_ack;
-  if (!answered || !(answered->is_event || for_story)) {
-    return;
-  }
-  if (!answered->is_event && !packet.is_test &&
-      told_stories_.knows(view.destination, packet.source->endpoint, event::Stage::answered,
-                          view.time)) {
-    counters_.story_repeats.add();
+  if (!answered || !answered->is_event) {
     return;
   }
   event::Event event = packet_event(packet, event::EventType::responder);
@@ -116,11 +118,8 @@ void Inspector::report_answer(const PacketContext& packet) {
   event.flow.destination = {view.source, view.source_port, view.source_mac};
   name_endpoint(event, packet.source->endpoint);
   event.evidence = answered->fields;
-  if (answered->is_event) {
-    seat_->evaluator().evaluate(event, hits_);
-  } else {
-    hits_.clear();
-  }
+  add_direction(event);
+  seat_->evaluator().evaluate(event, hits_);
   settle({*packet.destination,
           view.vlan,
           packet.source->endpoint,
@@ -140,6 +139,7 @@ void Inspector::report_claim(const PacketContext& packet, const Claim& claim) {
   name_endpoint(event, claim.endpoint);
   event.evidence = claim.fields;
   event.dns_name = claim.dns_name;
+  add_direction(event);
   seat_->evaluator().evaluate(event, hits_);
   // The claimant takes the responder's part, and whoever was told that of the client.
   classify::Subject subject{
@@ -204,7 +204,8 @@ bool Inspector::carries_dns(const Step& step) const {
 
 // DNS messages are put together whatever else becomes of the stream.
 bool Inspector::needs_order(const Step& step, std::uint64_t to) const {
-  return step.stream.needs_order(to) || carries_dns(step);
+  const bool is_hello = step.flow.hello == step.index() + 1;
+  return step.stream.needs_order(to) || is_hello || carries_dns(step);
 }
 
 void Inspector::note_dns_bytes(const Step& step, std::uint32_t sequence, ByteSpan bytes) {

@@ -103,6 +103,9 @@ void Inspector::finish(const Step& step) {
     note_answer_end(step);
   }
   flush_side(step);
+  if (step.flow.hello == step.index() + 1) {
+    drop_hello(step.flow);
+  }
   if (!stream.is_unfinished()) {
     release(stream);
   }

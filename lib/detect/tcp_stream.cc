@@ -347,6 +347,7 @@ void Inspector::after_gap(const Step& step, bool countable, std::uint64_t missin
       break;
     case Phase::hunt:
     case Phase::opaque:
+      drop_hello(step.flow);
       // The raw scan's overlap: what follows does not continue it.
       arena_.release(stream.head.buffer);
       step.flow.last_raw_byte[step.index()] = FlowState::kNoByte;

@@ -7,9 +7,9 @@ namespace imds::event {
 namespace {
 
 constexpr std::array<std::string_view, kEventTypeCount> kEventNames{
-    "connection",           "http_request",          "http_response",    "raw_match",
-    "tcp_overlap_conflict", "fragment_overlap",      "responder",        "address_claim",
-    "token_issued",         "credentials_delivered", "http2_mid_stream", "dns",
+    "connection",       "http_request", "http_response",    "raw_match",    "tcp_overlap_conflict",
+    "fragment_overlap", "responder",    "address_claim",    "token_issued", "credentials_delivered",
+    "http2_mid_stream", "dns",          "credentials_used",
 };
 
 constexpr std::array<VisibilityName, 9> kVisibilityNames{{
@@ -327,6 +327,7 @@ bool moves_story(const Event& event) {
     case EventType::address_claim:
     case EventType::token_issued:
     case EventType::credentials_delivered:
+    case EventType::credentials_used:
       return has_story(event);
     case EventType::http_request:
     case EventType::raw_match:
@@ -477,6 +478,10 @@ FieldValue value_of(const Event& event, FieldId field, FieldScratch& scratch) {
     case FieldId::dns_question_type:
     case FieldId::dns_response_code:
       return dns_value(event, field, scratch);
+    case FieldId::imds_reached:
+      return non_empty(event.reached);
+    case FieldId::tls_server_name:
+      return non_empty(event.server_name);
     case FieldId::request_header:
     case FieldId::response_header:
     case FieldId::dns_answers:

@@ -29,6 +29,7 @@ constexpr std::uint32_t kDelivery = bit(EventType::credentials_delivered);
 constexpr std::uint32_t kDns = bit(EventType::dns);
 // A DNS message is of no endpoint's story: what it claims is told as a claim.
 constexpr std::uint32_t kWithEndpoint = kEvery & ~kDns;
+constexpr std::uint32_t kUse = bit(EventType::credentials_used);
 constexpr std::uint32_t kAnswer = kResponse | kToken | kDelivery;
 
 constexpr std::array<FieldDescription, kFieldCount> kFields{{
@@ -98,6 +99,8 @@ constexpr std::array<FieldDescription, kFieldCount> kFields{{
     {FieldId::dns_question_type, "dns.question.type", FieldKind::text, kDns},
     {FieldId::dns_response_code, "dns.response_code", FieldKind::text, kDns},
     {FieldId::dns_answers, "dns.answers.data", FieldKind::text, kDns},
+    {FieldId::imds_reached, "imds.reached", FieldKind::text, kWithEndpoint},
+    {FieldId::tls_server_name, "tls.client.server_name", FieldKind::text, kUse},
 }};
 
 // How the names of single headers begin, and what follows the header's own name.

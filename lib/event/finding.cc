@@ -118,7 +118,10 @@ void fill(Finding& finding, const Event& event) {
   finding.endpoint.assign(flow.endpoint);
 
   finding.lacks = 0;
-  if (has_request(event.http)) {
+  if (event.type == EventType::credentials_used) {
+    fill_request(finding, event.http);
+    finding.domain.assign(event.server_name);
+  } else if (has_request(event.http)) {
     fill_request(finding, event.http);
   } else {
     finding.set_has(Part::request, false);
@@ -226,7 +229,11 @@ Event event_of(const Finding& finding) {
     event.http.method = text_of(finding.method);
     event.http.target = {text_of(finding.target), text_of(finding.target)};
     event.http.path = {text_of(finding.path), text_of(finding.path)};
-    event.http.domain = {text_of(finding.domain), text_of(finding.domain)};
+    if (finding.type == EventType::credentials_used) {
+      event.server_name = text_of(finding.domain);
+    } else {
+      event.http.domain = {text_of(finding.domain), text_of(finding.domain)};
+    }
     event.http.user_agent = text_of(finding.user_agent);
     event.http.version = text_of(finding.http_version);
   }

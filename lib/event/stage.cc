@@ -8,8 +8,8 @@
 namespace imds::event {
 namespace {
 
-constexpr std::array<std::string_view, kStageCount> kNames{"claimed", "attempted", "answered",
-                                                           "token", "credentials"};
+constexpr std::array<std::string_view, kStageCount> kNames{"claimed", "attempted",   "answered",
+                                                           "token",   "credentials", "used"};
 
 constexpr std::size_t names_size() {
   std::size_t size = 0;
@@ -63,6 +63,8 @@ Stage reached_by(EventType type, Answer answer, Delivered delivered) {
       return Stage::token;
     case EventType::credentials_delivered:  // or a document, which gives no access
       return delivered == Delivered::credentials ? Stage::credentials : Stage::answered;
+    case EventType::credentials_used:
+      return Stage::used;
     default:
       return Stage::attempted;
   }
@@ -70,6 +72,10 @@ Stage reached_by(EventType type, Answer answer, Delivered delivered) {
 
 Stage Timeline::furthest() const {
   return static_cast<Stage>(std::bit_width(unsigned{reached}) - 1);
+}
+
+std::string_view Timeline::fresh_name() const {
+  return fresh == 0 ? std::string_view() : kNames[std::bit_width(unsigned{fresh}) - 1u];
 }
 
 std::string_view timeline_text(const Timeline& timeline, std::span<char, kMaxTimelineText> room) {

@@ -33,6 +33,13 @@ constexpr std::array<Beginning, 15> kBeginnings{{
 }};
 static_assert(kBeginnings.size() < 16);
 constexpr std::uint16_t kAllBeginnings = (1u << kBeginnings.size()) - 1;
+constexpr std::array<std::string_view, 3> kPages{"<!doctype html", "<html", "<head"};
+constexpr std::uint8_t kAllPages = (1u << kPages.size()) - 1;
+// White space, and the bytes of a byte order mark.
+bool is_before_page(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\xef' || c == '\xbb' ||
+         c == '\xbf';
+}
 // How much of a body is looked at to tell text from other bytes.
 constexpr std::uint64_t kLookedAt = 4096;
 
@@ -86,6 +93,9 @@ void ResponseBody::begin(Coding coding, std::uint64_t most, Inflaters& inflaters
   beginnings_ = kAllBeginnings;
   position_ = 0;
   begins_as_ = ContentKind::unknown;
+  pages_ = kAllPages;
+  page_position_ = 0;
+  is_page_ = false;
   if (coding == Coding::gzip || coding == Coding::deflate) {
     inflater_ = inflaters.take(coding);
   }
@@ -128,6 +138,9 @@ void ResponseBody::feed(ByteSpan bytes) {
 }
 
 void ResponseBody::take(ByteSpan bytes) {
+  if (pages_ != 0) {
+    look_for_page(bytes);
+  }
   if (tells_content_ && size_ < kLookedAt) {
     const auto looked = bytes.first(
         static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), kLookedAt - size_)));
@@ -151,6 +164,27 @@ void ResponseBody::take(ByteSpan bytes) {
   reader_.feed(bytes);
 }
 
+void ResponseBody::look_for_page(ByteSpan bytes) {
+  for (std::size_t i = 0; i < bytes.size() && pages_ != 0; ++i) {
+    const char c = ascii_lower(static_cast<char>(bytes[i]));
+    if (page_position_ == 0 && is_before_page(c)) {
+      continue;
+    }
+    for (std::size_t p = 0; p < kPages.size(); ++p) {
+      const std::string_view text = kPages[p];
+      const bool possible = (pages_ & (1u << p)) != 0;
+      if (possible && text[page_position_] != c) {
+        pages_ &= static_cast<std::uint8_t>(~(1u << p));
+      } else if (possible && page_position_ + 1u == text.size()) {
+        is_page_ = true;
+        pages_ = 0;
+        return;
+      }
+    }
+    ++page_position_;
+  }
+}
+
 void ResponseBody::note_loss(BodyLoss loss) {
   losses_ |= loss;
   if (is_over() && inflater_ != 0) {
@@ -167,6 +201,7 @@ void ResponseBody::note_gap(std::uint64_t bytes) {
   size_ += bytes;
   received_ += std::min(bytes, most_ - received_);
   beginnings_ = 0;
+  pages_ = 0;
   reader_.note_gap();
 }
 

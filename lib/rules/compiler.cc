@@ -164,7 +164,8 @@ Status Compiler::read_filters() {
     }
     if (built->compares_story) {
       return fail_at(ErrorKind::config, filter.detection.where(),
-                     "a filter cannot compare imds.stage or imds.timeline: it is judged before the "
+                     "a filter cannot compare imds.stage, imds.timeline or imds.reached: it is "
+                     "judged before the "
                      "story is known; write a 'not' into the rule instead");
     }
     filter_expressions_.push_back(std::move(built->expression));

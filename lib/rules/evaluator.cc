@@ -445,14 +445,17 @@ std::uint64_t Evaluator::State::compared(const StoryRule& rule) const {
   return bits;
 }
 
-void Evaluator::begin_story(std::string_view stage, std::string_view timeline) {
+void Evaluator::begin_story(std::string_view stage, std::string_view timeline,
+                            std::string_view reached) {
   State& state = *state_;
   event::Event told;
   told.stage = stage;
   told.timeline = timeline;
+  told.reached = reached;
   std::fill(state.atoms.begin(), state.atoms.end(), 0);
   state.compare_field(told, FieldId::imds_stage);
   state.compare_field(told, FieldId::imds_timeline);
+  state.compare_field(told, FieldId::imds_reached);
 }
 
 // Rules that share a comparison were told the same of it.

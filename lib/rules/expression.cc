@@ -240,7 +240,7 @@ class Builder {
     if (value.kind == sigma::Value::Kind::field &&
         (event::is_of_story(field.id) || event::is_of_story(value.other.id))) {
       set_error(value.position,
-                "imds.stage and imds.timeline cannot be compared with another "
+                "imds.stage, imds.timeline and imds.reached cannot be compared with another "
                 "field; expected a text");
     }
     return event::is_of_story(field.id);

@@ -188,7 +188,8 @@ std::vector<std::string> RuleSet::describe_rule(std::size_t rule) const {
                   escape_for_terminal(about.file) + ")");
   lines.push_back("  events: " + event_names(about.events));
   if (about.in_story) {
-    lines.push_back("  judged in the story, which knows imds.stage and imds.timeline");
+    lines.push_back(
+        "  judged in the story, which knows imds.stage, imds.timeline and imds.reached");
   }
   if (about.awaits_answer) {
     lines.push_back("  requests whose answers are read for it: " + index_text(index(rule)));

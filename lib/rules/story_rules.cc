@@ -25,7 +25,7 @@ Result<StoryCondition> read_story_rule(const sigma::Rule& rule, AtomTable& atoms
   compared.erase(std::unique(compared.begin(), compared.end()), compared.end());
   if (compared.size() > kMaxComparedWithStory) {
     return fail_at(ErrorKind::config, rule.where(),
-                   "a rule with imds.stage or imds.timeline makes at most " +
+                   "a rule with imds.stage, imds.timeline or imds.reached makes at most " +
                        std::to_string(kMaxComparedWithStory) +
                        " different comparisons of other fields; this one makes " +
                        std::to_string(compared.size()));

@@ -157,7 +157,8 @@ Status settle_known_values(const Context& context, const FieldMatch& match, cons
     case FieldId::imds_event:
       return check_event_name(context, node, *literal, events);
     case FieldId::imds_stage:
-      return check_name(context, node, *literal, "imds.stage",
+    case FieldId::imds_reached:
+      return check_name(context, node, *literal, event::describe(*match.field).name,
                         names_of<event::Stage>(event::kStageCount, 0));
     case FieldId::imds_visibility:
       return check_name(context, node, *literal, "imds.visibility",

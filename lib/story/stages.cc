@@ -18,6 +18,8 @@ using event::Stage;
 constexpr std::size_t kClaims = 1024;
 // Stories looked at for being over, with each event: more than one event can begin.
 constexpr int kForgottenAtOnce = 4;
+// The workers cannot be told of more.
+constexpr std::size_t kHolders = AddressSet::kCapacity;
 
 constexpr std::size_t index(Stage stage) {
   return static_cast<std::size_t>(stage);
@@ -61,7 +63,9 @@ Stages::Stages(const Options& options)
       window_ns_(options.window_ns),
       key_(random_key()),
       stories_(std::make_unique<GroupTable>(capacity_, kStageCount, false)),
-      claims_(std::make_unique<GroupTable>(kClaims, 1, false)) {}
+      claims_(std::make_unique<GroupTable>(kClaims, 1, false)),
+      holders_(std::make_unique<GroupTable>(kHolders, 1, true)),
+      published_(options.holders) {}
 
 Stages::~Stages() = default;
 
@@ -92,17 +96,6 @@ bool Stages::is_over(const Group& story, std::int64_t now) const {
   return now > story.newest && distance(story.newest, now) > static_cast<std::uint64_t>(window_ns_);
 }
 
-// The oldest in use come first; a few at a time keep up with those that begin.
-void Stages::forget_old(std::int64_t now) {
-  for (int i = 0; i < kForgottenAtOnce; ++i) {
-    Group* oldest = stories_->oldest();
-    if (oldest == nullptr || !is_over(*oldest, now)) {
-      return;
-    }
-    stories_->remove(*oldest);
-  }
-}
-
 // The story of that key, made the last to be given up; a new one where there is none, or where it
 // is over.
 Group& Stages::story_of(GroupTable& table, const SipHash& key, std::int64_t now) {
@@ -126,6 +119,30 @@ Group& Stages::story_of(GroupTable& table, const SipHash& key, std::int64_t now)
   return *known;
 }
 
+// Whether it was not reached before.
+bool Stages::reach(Group& story, Stage stage, std::int64_t now) {
+  Slot& reached = stories_->slots(story)[index(stage)];
+  const bool is_fresh = reached.time == kNever;
+  reached.time = is_fresh ? now : std::min(reached.time, now);
+  return is_fresh;
+}
+
+event::Timeline Stages::told_of(const Group& story, Stage stage, bool is_fresh) const {
+  event::Timeline told = timeline_of(stories_->slots(story));
+  told.fresh = static_cast<std::uint8_t>(is_fresh ? 1u << index(stage) : 0u);
+  return told;
+}
+
+event::Timeline Stages::take_claim(const event::Finding& claim) {
+  const SipHash key = key_of(claim, false);
+  const Group* const known = claims_->find(key);
+  event::Timeline only;
+  only.reached = 1u << index(Stage::claimed);
+  only.fresh = known == nullptr || is_over(*known, claim.time.ns) ? only.reached : 0;
+  story_of(*claims_, key, claim.time.ns);
+  return only;
+}
+
 // The claim that was the latest when the story came to know of it.
 void Stages::add_claim(const event::Finding& finding, Group& story) {
   Slot& claimed = stories_->slots(story)[index(Stage::claimed)];
@@ -144,19 +161,103 @@ event::Timeline Stages::take(const event::Finding& finding) {
   }
   const std::int64_t now = finding.time.ns;
   const Stage stage = reached_by(finding);
+  forget(now);
   if (stage == Stage::claimed) {
-    story_of(*claims_, key_of(finding, false), now);
-    event::Timeline only;
-    only.reached = 1u << index(Stage::claimed);
-    return only;
+    return take_claim(finding);
   }
-  forget_old(now);
+  if (stage == Stage::used) {
+    return take_use(finding);
+  }
   Group& story = story_of(*stories_, key_of(finding, true), now);
-  Slot& reached = stories_->slots(story)[index(stage)];
-  reached.time = reached.time == kNever ? now : std::min(reached.time, now);
+  const bool is_fresh = reach(story, stage, now);
   add_claim(finding, story);
   size_.set(stories_->size());
-  return timeline_of(stories_->slots(story));
+  if (stage == Stage::credentials) {
+    hold(finding);
+  }
+  return told_of(story, stage, is_fresh);
+}
+
+// The oldest in use come first; a few at a time keep up with those that begin.
+void Stages::forget(std::int64_t now) {
+  for (int i = 0; i < kForgottenAtOnce; ++i) {
+    Group* const oldest = stories_->oldest();
+    if (oldest == nullptr || !is_over(*oldest, now)) {
+      break;
+    }
+    stories_->remove(*oldest);
+  }
+  for (int i = 0; i < kForgottenAtOnce; ++i) {
+    Group* const oldest = holders_->oldest();
+    if (oldest == nullptr || !is_over(*oldest, now)) {
+      break;
+    }
+    give_up(*oldest);
+  }
+  size_.set(stories_->size());
+}
+
+// --- Who holds delivered credentials ---
+
+SipHash Stages::key_of(const IpAddress& client) const {
+  std::array<std::uint8_t, sizeof client.bytes + 1> room;
+  std::copy(client.bytes.begin(), client.bytes.end(), room.begin());
+  room.back() = static_cast<std::uint8_t>(client.family);
+  return siphash128(key_, room);
+}
+
+void Stages::hold(const event::Finding& delivery) {
+  if (delivery.exchange.account_expected == event::AccountVerdict::yes) {
+    return;
+  }
+  const SipHash key = key_of(delivery.source.ip);
+  Group* holder = holders_->find(key);
+  if (holder == nullptr) {
+    if (holders_->full()) {
+      holders_evicted_.add();
+      give_up(*holders_->oldest());
+    }
+    holder = &holders_->add(key);
+    if (published_ != nullptr && !published_->add(delivery.source.ip)) {
+      holders_evicted_.add();
+    }
+  }
+  holders_->touch(*holder);
+  holders_->finding(*holder) = delivery;
+  holder->start = delivery.time.ns;
+  holder->newest = std::max(holder->newest, delivery.time.ns);
+  holder_count_.set(holders_->size());
+}
+
+void Stages::give_up(Group& holder) {
+  if (published_ != nullptr) {
+    published_->remove(holders_->finding(holder).source.ip);
+  }
+  holders_->remove(holder);
+  holder_count_.set(holders_->size());
+}
+
+const event::Finding* Stages::delivery_to(const IpAddress& client) const {
+  const Group* const holder = holders_->find(key_of(client));
+  return holder == nullptr ? nullptr : &holders_->finding(*holder);
+}
+
+// It has no endpoint of its own: its story is that of the delivery.
+event::Timeline Stages::take_use(const event::Finding& use) {
+  const std::int64_t now = use.time.ns;
+  Group* const holder = holders_->find(key_of(use.source.ip));
+  if (holder == nullptr || is_over(*holder, now) || now < holder->start) {
+    return {};
+  }
+  Group* const story = stories_->find(key_of(holders_->finding(*holder), true));
+  if (story == nullptr || is_over(*story, now)) {
+    return {};
+  }
+  holders_->touch(*holder);
+  stories_->touch(*story);
+  holder->newest = std::max(holder->newest, now);
+  story->newest = std::max(story->newest, now);
+  return told_of(*story, Stage::used, reach(*story, Stage::used, now));
 }
 
 }  // namespace imds::story

@@ -77,6 +77,7 @@ void Story::end_windows() {
     return;
   }
   const Timestamp now{options_.clock().ns - kPatience};
+  stages_.forget(now.ns);
   for (const auto& page : rules_.pages()) {
     page->correlator->advance(now, report_to(*page));
   }
@@ -109,28 +110,60 @@ void Story::consume(const event::Finding& finding) {
     page->correlator->advance(finding.time, report_to(*page));
   }
   told_ = stages_.take(finding);
-  const std::span<const std::uint16_t> rules = hits_of(finding, *page);
+  if (finding.type != event::EventType::credentials_used || finding.is_test) {
+    tell(finding, *page);
+  } else if (told_.reached != 0) {
+    tell(with_delivery(finding), *page);
+  } else {
+    rejected_.add(std::min<std::size_t>(finding.rule_count, finding.rules.size()));
+  }
+  told_ = {};
+}
+
+// The alerts of a finding, and what correlations make of it.
+void Story::tell(const event::Finding& finding, const RuleBook::Page& page) {
+  const std::span<const std::uint16_t> rules = hits_of(finding, page);
   if (!rules.empty()) {
-    const std::vector<bool>& correlated_only = page->catalog.correlated_only;
+    const std::vector<bool>& correlated_only = page.catalog.correlated_only;
     maker_.take(finding, names_of(finding), told_);
     for (const std::uint16_t rule : rules) {
       if (rule < correlated_only.size() && correlated_only[rule] && !finding.is_test) {
         correlated_only_.add();
       } else {
-        raise(finding, *page, rule);
+        raise(finding, page, rule);
       }
     }
     if (!finding.is_test) {
-      page->correlator->take(finding, rules, report_to(*page));
+      page.correlator->take(finding, rules, report_to(page));
     }
   }
-  told_ = {};
+}
+
+// A use, with what was delivered to its client: of which endpoint and whose account.
+const event::Finding& Story::with_delivery(const event::Finding& use) {
+  use_ = use;
+  if (const event::Finding* const delivery = stages_.delivery_to(use.source.ip)) {
+    use_.endpoint = delivery->endpoint;
+    use_.has_exchange = true;
+    use_.exchange = {};
+    use_.set_has(event::Part::answer, true);
+    const event::FindingExchange& from = delivery->exchange;
+    use_.exchange.account = from.account;
+    use_.exchange.account_source = from.account_source;
+    use_.exchange.account_expected = from.account_expected;
+    use_.exchange.access_key_id = from.access_key_id;
+    use_.exchange.role = from.role;
+    use_.exchange.region = from.region;
+    use_.exchange.expiration = from.expiration;
+    use_.exchange.client_kind = from.client_kind;
+  }
+  return use_;
 }
 
 void Story::begin_story(imds::rules::Evaluator& judge) const {
   std::array<char, event::kMaxTimelineText> room;
   judge.begin_story(told_.reached != 0 ? event::name(told_.furthest()) : std::string_view(),
-                    event::timeline_text(told_, room));
+                    event::timeline_text(told_, room), told_.fresh_name());
 }
 
 // The rules that hold for a finding, now that its story is known; what else it names is counted.

@@ -9,6 +9,7 @@ import yaml
 
 import claims
 import harness
+import tls
 from evasion.scene import ELSEWHERE, IMDS, Request, Scene, to_bytes, write_pcap
 from harness import alerts_of, field, read_captures
 
@@ -101,6 +102,18 @@ def answered(body, status="200 OK", *headers):
     lines = ["HTTP/1.1 " + status, "Content-Length: %d" % len(body), *headers]
     answer = ("\r\n".join(lines) + "\r\n\r\n").encode() + body
     return lambda scene: scene.dialogue(scene.request.head(), answer)
+
+
+def uses(name, body=None):
+    """Credentials (or this) are delivered to a client, which connects to a server of that name."""
+    return lambda scene: (answered(credentials() if body is None else body)(scene)
+                          + tls.connection(scene, name))
+
+
+def back_to_imds(scene):
+    scene.another().server[4] = IMDS[4]
+    scene.server_port = 80
+    return scene
 
 
 def answers(target, body, status="200 OK", method="GET", headers=(), to=IMDS[4]):
@@ -316,6 +329,17 @@ SHIPPED = {
         messages(claims.answer(), claims.datagram(),
                  claims.answer(server=IMDS[6], client=claims.VICTIM[6])),
         messages(claims.answer("RA"), claims.unreachable(), claims.answer(server="169.254.169.253")),
+    ),
+    "imds_credentials_used.yml": (
+        [Case(ROLE, packets=uses("sts.amazonaws.com"), **AT4),
+         Case(ROLE, packets=uses("S3.cn-north-1.amazonaws.com.cn"), **AT6)],
+        [Case(ROLE, packets=uses("www.example.com"), **AT4),
+         Case(ROLE, packets=uses("amazonaws.com.example.com"), **AT4),
+         Case(ROLE, packets=uses(None), **AT4),
+         Case(ROLE, packets=uses("sts.amazonaws.com", b"nothing"), **AT4),
+         Case(packets=lambda scene: tls.connection(scene, "sts.amazonaws.com")),
+         Case(ROLE, packets=lambda scene: tls.connection(scene, "sts.amazonaws.com")
+              + answered(credentials())(back_to_imds(scene)), **AT4)],
     ),
 }
 

@@ -106,7 +106,8 @@ def test_the_first_that_holds_counts(tmp_path, everything):
     others = sum(a["rule"]["id"] != BULLETIN and a["source"]["ip"].startswith("10.1.")
                  for a in everything)
     assert metrics.sum("imds_inspector_suppressed_total", suppression="bulletin") == of_bulletin
-    assert metrics.sum("imds_inspector_suppressed_total", suppression="client") == others > 0
+    # And what the story might still have rejected.
+    assert metrics.sum("imds_inspector_suppressed_total", suppression="client") >= others > 0
 
 
 def test_on_premises_only(tmp_path, everything):

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "support/client_hello.h"
 #include "support/evidence_messages.h"
 #include "support/fragments.h"
 #include "support/http2_client.h"
@@ -273,6 +274,11 @@ Seeds credentials() {
       piece + R"({"InstanceProfileArn":"arn:aws:iam::123456789012:instance-profile/web"})"};
 }
 
+Seeds hellos() {
+  return {support::client_hello("sts.amazonaws.com"), support::client_hello("a.api.aws", 300),
+          support::client_hello(""), support::client_hello_of("")};
+}
+
 using Makers = std::map<std::string, std::function<Seeds()>>;
 
 Makers makers(const fs::path& folder, const fs::path& conf) {
@@ -294,6 +300,7 @@ Makers makers(const fs::path& folder, const fs::path& conf) {
       {"ring", rings},
       {"redact", masked},
       {"credentials", credentials},
+      {"client_hello", hellos},
       {"exchange", streams},
       {"streams", streams},
   };

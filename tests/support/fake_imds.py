@@ -60,8 +60,10 @@ LEAVES = {
     "meta-data/hostname": "ip-10-77-0-10.eu-central-1.compute.internal",
     "meta-data/instance-id": "i-0123456789abcdef0",
     "meta-data/local-ipv4": "10.77.0.10",
+    "meta-data/placement": "availability-zone\nregion",
     "meta-data/placement/availability-zone": "eu-central-1a",
     "meta-data/placement/region": "eu-central-1",
+    "meta-data/iam": "info\nsecurity-credentials/",
     "meta-data/iam/security-credentials": ROLE,
     "meta-data/iam/security-credentials/" + ROLE: json.dumps(CREDENTIALS, indent=2),
     "meta-data/iam/security-credentials-extended": ROLE,
@@ -75,6 +77,7 @@ LEAVES = {
             "InstanceProfileId": "AIPA0123456789EXAMPLE",
         }
     ),
+    "dynamic/instance-identity": "document",
     "dynamic/instance-identity/document": json.dumps(IDENTITY, indent=2),
     "user-data": USER_DATA,
 }

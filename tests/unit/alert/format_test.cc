@@ -114,7 +114,7 @@ TEST(Story, StagesThatAreNotKnownAreLeftOut) {
   r.story.reached = 0xff;
   std::memset(r.story.after_ms, 0xff, sizeof r.story.after_ms);
   const json imds = json::parse(to_ecs_json(r))["imds"];
-  EXPECT_EQ(imds["stage"], "credentials");
+  EXPECT_EQ(imds["stage"], "used");
   EXPECT_NE(to_text(r).find("token+4294967.295s"), std::string::npos);
 }
 
@@ -365,6 +365,33 @@ TEST(Forms, EventsWithoutARequest) {
     EXPECT_EQ(to_text(r), "2025-10-08T12:00:00.123456Z  MEDIUM  AWS IMDS metadata access  " + name +
                               "  10.1.2.3:40000 -> 169.254.169.254:80 tcp vlan 100 (aws-imds-v4)");
   }
+}
+
+// A TLS connection has a name where others have the host that is asked for.
+TEST(Forms, UseOfCredentials) {
+  const event::Finding request = sample_finding();
+  event::Event event = event::event_of(request);
+  event.type = event::EventType::credentials_used;
+  event.http = {};
+  event.server_name = "sts.amazonaws.com";
+  event.exchange.access_key_id = "ASIAQNZGKIQY56JQ7WML";
+  event.exchange.account = 29608264753;
+  event.exchange.account_source = event::AccountSource::key_id;
+  event.exchange.client_kind = "curl";
+  event::Finding finding{};
+  event::fill(finding, event);
+  const imds_alert_record r = record_of(finding);
+  const json ecs = json::parse(to_ecs_json(r));
+  EXPECT_EQ(ecs["tls"], json({{"client", {{"server_name", "sts.amazonaws.com"}}}}));
+  EXPECT_FALSE(ecs.contains("url"));
+  EXPECT_EQ(ecs["imds"]["access_key_id"], "ASIAQNZGKIQY56JQ7WML");
+  const json eve = json::parse(to_eve_json(r));
+  EXPECT_EQ(eve["tls"], json({{"sni", "sts.amazonaws.com"}}));
+  EXPECT_EQ(eve["app_proto"], "tls");
+  EXPECT_FALSE(eve.contains("http"));
+  const std::string text = to_text(r);
+  EXPECT_NE(text.find("\n    TLS to sts.amazonaws.com\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("account 029608264753"), std::string::npos) << text;
 }
 
 TEST(EveJson, AppProtoTellsHttp2FromHttp1) {

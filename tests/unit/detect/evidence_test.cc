@@ -28,16 +28,51 @@ TEST_F(EvidenceTest, FirstAnswerOfEachKindIsAnEvent) {
   EXPECT_EQ(counters().answers[static_cast<std::size_t>(event::Answer::syn_ack)].get(), 3u);
 }
 
-// No event any more, but each client's story goes on.
-TEST_F(EvidenceTest, TheStoryIsToldOfEveryConnectionAnswered) {
-  for (const char* client : {"10.0.0.5", "10.0.0.6"}) {
-    PacketBuilder builder = ethernet();
-    give(builder.ipv4(kImds4, client).tcp(80, 40000).flags(kSyn | kAck));
-    give(answer().tcp(80, 40001).flags(kRst | kAck));
-    give(answer().udp(123, 40000).payload("x"));
+PacketBuilder answer_to(const char* client, const char* mac = kImpostor) {
+  PacketBuilder builder = ethernet(mac);
+  builder.ipv4(kImds4, client).ttl(64);
+  return builder;
+}
+
+TEST_F(EvidenceTest, TheFirstAnswerToEachClientIsAnEvent) {
+  for (int i = 0; i < 3; ++i) {
+    for (const char* client : {"10.0.0.5", "10.0.0.6"}) {
+      give(answer_to(client).tcp(80, 40000).flags(kSyn | kAck));
+      give(answer_to(client).udp(123, 40000).payload("x"));
+      // Forged in anybody's name: of one machine only the first.
+      give(answer_to(client).tcp(80, 40001).flags(kRst | kAck));
+      give(answer_to(client).icmp(3, 1));
+    }
   }
-  EXPECT_THAT(told(), ElementsAre("syn_ack 0", "rst 0", "udp 0"));
-  EXPECT_THAT(bench_.told(), ElementsAre("responder"));
+  EXPECT_THAT(told(), ElementsAre("syn_ack 0", "udp 0", "rst 0", "icmp 0", "syn_ack 0", "udp 0"));
+  EXPECT_EQ(last_[4].source.ip.to_string(), "10.0.0.6");
+  EXPECT_THAT(bench_.told(), IsEmpty());
+  // Another machine, each client anew.
+  for (const char* client : {"10.0.0.5", "10.0.0.6"}) {
+    give(answer_to(client, kVictim).tcp(80, 40000).flags(kSyn | kAck));
+    give(answer_to(client, kVictim).tcp(80, 40000).flags(kSyn | kAck));
+  }
+  EXPECT_THAT(told(), ElementsAre("syn_ack 0 before 02:00:00:00:00:66", "syn_ack 0"));
+}
+
+// What of who was answered finds no room is told again.
+TEST_F(EvidenceTest, AnsweredClientsAreRememberedAsFarAsThereIsRoom) {
+  Options few = options();
+  few.evidence.answers.entries = 8;
+  Bench bench(kEvidenceRule, few);
+  const auto flood = [&] {
+    for (int i = 1; i <= 200; ++i) {
+      const std::string client = "10.0.1." + std::to_string(i);
+      const auto frame = answer_to(client.c_str()).tcp(80, 1).flags(kSyn | kAck).build();
+      bench.loose(frame, [](Inspector& inspector, const PacketContext& packet) {
+        inspector.evidence(packet);
+      });
+    }
+    return bench.take().size();
+  };
+  EXPECT_EQ(flood(), 200u);
+  EXPECT_GE(flood(), 190u);
+  EXPECT_GT(bench.inspector().evidence().answers_told().evicted(), 190u);
 }
 
 TEST_F(EvidenceTest, OtherPacketsOfAnEndpointAreNoAnswers) {

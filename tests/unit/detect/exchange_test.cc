@@ -203,6 +203,22 @@ TEST(Exchange, OtherDeliveriesAreTold) {
   }
 }
 
+// Portals answer so, whatever they are asked; pages quote what documents look like.
+TEST(Exchange, PagesAreNeitherTokensNorDeliveries) {
+  const std::string page = "\n<!DOCTYPE html><pre>" + credentials_json() + "</pre>";
+  for (const std::string& request : {"PUT /latest/api/token HTTP/1.1\r\nHost: 169.254.169.254\r\n"
+                                     "X-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n" +
+                                         std::string(),
+                                     get(kRolePath), get("/latest/user-data"),
+                                     get("/latest/dynamic/instance-identity/document")}) {
+    Bench bench(kEveryAnswer);
+    const auto lines = answers(bench.feed(talk(request, ok(page))).end_all());
+    ASSERT_EQ(lines.size(), 1u) << request;
+    EXPECT_EQ(lines[0].substr(0, 13), "http_response");
+    EXPECT_EQ(bench.counters().tokens_issued.get(), 0u);
+  }
+}
+
 TEST(Exchange, FailuresDeliverNothing) {
   for (const char* target : {"/latest/user-data", "/latest/meta-data/iam/info",
                              "/latest/dynamic/instance-identity/pkcs7"}) {

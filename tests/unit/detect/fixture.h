@@ -52,6 +52,7 @@ inline Options few_connections() {
   options.exchanges = 32;
   options.inflaters = 4;
   options.evidence.owners.entries = 64;
+  options.evidence.answers.entries = 64;
   options.evidence.dns_streams = 2;
   return options;
 }

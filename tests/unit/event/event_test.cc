@@ -237,6 +237,7 @@ TEST(ValueOf, CarriesOnlyWhatTheDescriptionSays) {
   event.http.user_agent = "curl";
   event.stage = "answered";
   event.timeline = "answered+0.000s";
+  event.reached = "answered";
   for (const EventType type :
        {EventType::connection, EventType::http_request, EventType::raw_match}) {
     event.type = type;

@@ -27,22 +27,31 @@ TEST(Timeline, TellsStagesInTheOrderTheyWereReached) {
   EXPECT_EQ(text_of(timeline), "claimed+0.000s attempted+0.000s answered+0.000s");
 }
 
+TEST(Timeline, NamesTheStageThatIsNew) {
+  Timeline timeline;
+  EXPECT_EQ(timeline.fresh_name(), "");
+  timeline.reached = 0b00111;
+  timeline.fresh = 1u << static_cast<unsigned>(Stage::attempted);
+  EXPECT_EQ(timeline.fresh_name(), "attempted");
+}
+
 TEST(Timeline, TheLongestTextFits) {
   Timeline timeline;
   timeline.reached = (1u << kStageCount) - 1;
   timeline.after_ms.fill(std::numeric_limits<std::uint32_t>::max());
   const std::string text = text_of(timeline);
   EXPECT_LE(text.size(), kMaxTimelineText);
-  EXPECT_TRUE(text.ends_with(" credentials+4294967.295s")) << text;
-  EXPECT_EQ(timeline.furthest(), Stage::credentials);
+  EXPECT_TRUE(text.ends_with(" used+4294967.295s")) << text;
+  EXPECT_EQ(timeline.furthest(), Stage::used);
 }
 
 TEST(Story, IsThatOfAnEndpointOrOfWhatProvesItself) {
   for (std::size_t i = 0; i < kEventTypeCount; ++i) {
     Event event;
     event.type = static_cast<EventType>(i);
-    const bool proof =
-        event.type == EventType::token_issued || event.type == EventType::credentials_delivered;
+    const bool proof = event.type == EventType::token_issued ||
+                       event.type == EventType::credentials_delivered ||
+                       event.type == EventType::credentials_used;
     EXPECT_EQ(has_story(event), proof) << name(event.type);
     EXPECT_EQ(moves_story(event), proof) << name(event.type);
     event.flow.endpoint = "aws";

@@ -48,6 +48,25 @@ TEST_F(ResponseBodyTest, PlainAndCompressedSayTheSame) {
   }
 }
 
+TEST_F(ResponseBodyTest, PagesAreToldByTheirBeginning) {
+  for (const std::size_t piece : {1u, 5u, 1000u}) {
+    for (const std::string& begin :
+         {std::string("<!DOCTYPE html><p>"), std::string("\xef\xbb\xbf\r\n <HTML>"),
+          std::string("<head>")}) {
+      read(begin + std::string(kCredentials), Coding::identity, 1 << 20, piece);
+      EXPECT_TRUE(body_.is_page()) << begin;
+      read(compressed(begin, kGzip), Coding::gzip, 1 << 20, piece);
+      EXPECT_TRUE(body_.is_page()) << begin;
+    }
+    for (const std::string& text :
+         {std::string(kCredentials), std::string("AQAEAFAKE=="), std::string("<htm"),
+          std::string("<script><html>"), "x<html>" + std::string(kCredentials), std::string()}) {
+      read(text, Coding::identity, 1 << 20, piece);
+      EXPECT_FALSE(body_.is_page()) << text;
+    }
+  }
+}
+
 TEST_F(ResponseBodyTest, WhatIsTooLargeIsReadToTheBound) {
   read(std::string(2000, ' ') + std::string(kCredentials), Coding::identity, 1000);
   EXPECT_FALSE(has_credentials());

@@ -85,6 +85,7 @@ inline Evaluator evaluator(std::shared_ptr<const RuleSet> set) {
 inline RuleHits candidates(Evaluator& evaluator, event::Event event) {
   event.stage = {};
   event.timeline = {};
+  event.reached = {};
   RuleHits found;
   evaluator.evaluate(event, found);
   return found;
@@ -94,7 +95,7 @@ inline RuleHits candidates(Evaluator& evaluator, event::Event event) {
 inline std::vector<int> hits(Evaluator& evaluator, const event::Event& event) {
   const RuleHits found = candidates(evaluator, event);
   std::vector<int> out;
-  evaluator.begin_story(event.stage, event.timeline);
+  evaluator.begin_story(event.stage, event.timeline, event.reached);
   for (std::uint16_t i = 0; i < found.count; ++i) {
     if (!evaluator.rules().info(found.rules[i]).in_story ||
         evaluator.holds_in_story(found.rules[i], found.compared[i])) {

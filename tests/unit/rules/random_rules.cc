@@ -139,7 +139,9 @@ sigma::FieldMatch Generator::field_match() {
     match.field = FieldId::url;
   }
   if (story_percent_ > 0 && chance(story_percent_)) {
-    match.field = chance(50) ? FieldId::imds_stage : FieldId::imds_timeline;
+    match.field = chance(40)   ? FieldId::imds_stage
+                  : chance(70) ? FieldId::imds_timeline
+                               : FieldId::imds_reached;
   }
   if (event::is_single_header(*match.field)) {
     match.header = pick(*this, kHeaders);
@@ -378,6 +380,7 @@ event::Event Generator::event(event::EventType type) {
   if (event::has_story(out)) {
     out.stage = keep("a" + text(2));
     out.timeline = keep("a" + text(4));
+    out.reached = maybe(text(2), 50);
   }
   return out;
 }

@@ -14,7 +14,7 @@ namespace imds::rules {
 
 class Generator {
  public:
-  // `story_percent`: of comparisons that are of imds.stage or imds.timeline.
+  // `story_percent`: of comparisons that are of imds.stage, imds.timeline or imds.reached.
   explicit Generator(std::uint32_t seed, unsigned story_percent = 0)
       : random_(seed), story_percent_(story_percent) {}
 

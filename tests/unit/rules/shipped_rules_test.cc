@@ -74,10 +74,12 @@ TEST_F(ShippedRules, UnreadableHttp2AlertsOnFlowsWithAnEndpointOnly) {
 }
 
 TEST_F(ShippedRules, StagesAreGraded) {
-  const auto levels_of = [&](EventType type, std::string_view stage) {
+  const auto levels_of = [&](EventType type, std::string_view stage,
+                             std::string_view reached = {}) {
     event::Event event = tcp_event(type);
     event.flow.endpoint = "aws-imds-ipv4";
     event.stage = stage;
+    event.reached = reached;
     event.evidence.answer =
         type == EventType::responder ? event::Answer::syn_ack : event::Answer::none;
     return levels(event);
@@ -88,10 +90,25 @@ TEST_F(ShippedRules, StagesAreGraded) {
   EXPECT_EQ(levels_of(EventType::address_claim, "claimed"), Levels{});
   // Who answers what the story does not take for an answer (a reset, say) is none.
   EXPECT_EQ(levels_of(EventType::responder, "attempted"), Levels{});
+  EXPECT_EQ(levels_of(EventType::responder, "answered", "answered"), Levels{"high"});
+  EXPECT_EQ(levels_of(EventType::http_response, "answered", "answered"), Levels{"high"});
+  // Another machine, perhaps: each is told once.
   EXPECT_EQ(levels_of(EventType::responder, "answered"), Levels{"high"});
-  EXPECT_EQ(levels_of(EventType::http_response, "answered"), Levels{"high"});
+  // Not for whatever else is answered.
+  EXPECT_EQ(levels_of(EventType::responder, "token", "answered"), Levels{});
+  EXPECT_EQ(levels_of(EventType::http_response, "answered"), Levels{});
+  EXPECT_EQ(levels_of(EventType::http_response, "token", "answered"), Levels{});
   EXPECT_EQ(levels_of(EventType::token_issued, "token"), Levels{"high"});
   EXPECT_EQ(levels_of(EventType::http_response, "credentials"), Levels{});
+}
+
+TEST_F(ShippedRules, UseAlertsOnceForEachStory) {
+  event::Event event = tcp_event(EventType::credentials_used);
+  event.server_name = "sts.amazonaws.com";
+  event.stage = event.reached = "used";
+  EXPECT_EQ(levels(event), Levels{"critical"});
+  event.reached = {};
+  EXPECT_EQ(levels(event), Levels{});
 }
 
 event::Event delivery(event::Delivered what, event::AccountVerdict verdict) {

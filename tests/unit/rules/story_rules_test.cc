@@ -164,7 +164,7 @@ TEST(StoryRules, WorkerAndStoryTogetherAreTheRule) {
                      EventType::credentials_delivered}[i % 4];
       const event::Event event = generator.event(type);
       const RuleHits found = candidates(worker, event);
-      story.begin_story(event.stage, event.timeline);
+      story.begin_story(event.stage, event.timeline, event.reached);
       std::vector<bool> holds(rules.size());
       for (std::uint16_t hit = 0; hit < found.count; ++hit) {
         const std::uint16_t rule = found.rules[hit];

@@ -1,6 +1,7 @@
 #include "story/stages.h"
 
 #include <limits>
+#include <memory>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -63,6 +64,24 @@ TEST_F(StagesTest, TheWholeStory) {
   EXPECT_EQ(stages_.size(), 1u);
 }
 
+TEST_F(StagesTest, TellsWhichStageIsNew) {
+  const auto fresh = [&](EventType type, std::int64_t time) {
+    return std::string(stages_.take(finding_of(type, time)).fresh_name());
+  };
+  EXPECT_EQ(fresh(EventType::address_claim, 0), "claimed");
+  EXPECT_EQ(fresh(EventType::address_claim, 1), "");
+  EXPECT_EQ(fresh(EventType::connection, 2), "attempted");
+  EXPECT_EQ(fresh(EventType::http_request, 3), "");
+  EXPECT_EQ(fresh(EventType::responder, 4), "answered");
+  EXPECT_EQ(fresh(EventType::http_response, 5), "");
+  EXPECT_EQ(fresh(EventType::token_issued, 6), "token");
+  EXPECT_EQ(fresh(EventType::http_response, 7), "");
+  EXPECT_EQ(fresh(EventType::token_issued, 8), "");
+  // Another story.
+  EXPECT_EQ(fresh(EventType::address_claim, 700 * kSecond), "claimed");
+  EXPECT_EQ(fresh(EventType::http_response, 700 * kSecond), "answered");
+}
+
 TEST_F(StagesTest, HalfAViewTellsWhatWasSeen) {
   EXPECT_EQ(take(EventType::http_response, kSecond), "answered: answered+0.000s");
   EXPECT_EQ(take(EventType::credentials_delivered, 2 * kSecond),
@@ -122,6 +141,112 @@ TEST_F(StagesTest, IsForgottenAWindowAfterItsLastEvent) {
   EXPECT_EQ(take(EventType::connection, 1800 * kSecond + 1), "attempted: attempted+0.000s");
   EXPECT_EQ(stages_.evicted(), 0u);
   EXPECT_EQ(stages_.size(), 1u);
+}
+
+// --- Use of what was delivered ---
+
+class HoldersTest : public testing::Test {
+ protected:
+  std::string take(EventType type, std::int64_t time, std::string_view client = "10.0.0.1",
+                   std::string_view endpoint = "aws") {
+    return told(stages_.take(finding_of(type, time, client, endpoint)));
+  }
+  // A connection to AWS: of no endpoint, to an address of anybody's.
+  std::string use(std::int64_t time, std::string_view client = "10.0.0.1") {
+    event::Finding finding = finding_of(EventType::credentials_used, time, client, "");
+    finding.destination.ip = *IpAddress::parse("203.0.113.7");
+    return told(stages_.take(finding));
+  }
+  [[nodiscard]] bool is_holder(std::string_view client = "10.0.0.1") const {
+    return published_->contains(*IpAddress::parse(client));
+  }
+
+  std::unique_ptr<AddressSet> published_ = std::make_unique<AddressSet>(SipKey{1, 2});
+  Stages stages_{{1 << 20, 600 * kSecond, published_.get()}};
+};
+
+TEST_F(HoldersTest, UseBelongsToTheStoryOfTheDelivery) {
+  take(EventType::responder, 0);
+  EXPECT_TRUE(published_->empty());
+  take(EventType::credentials_delivered, kSecond);
+  EXPECT_TRUE(is_holder());
+  EXPECT_EQ(stages_.holders(), 1u);
+  EXPECT_EQ(use(2 * kSecond), "used: answered+0.000s credentials+1.000s used+2.000s");
+  EXPECT_EQ(use(3 * kSecond), "used: answered+0.000s credentials+1.000s used+2.000s");
+  EXPECT_EQ(take(EventType::connection, 4 * kSecond).substr(0, 5), "used:");
+  ASSERT_NE(stages_.delivery_to(*IpAddress::parse("10.0.0.1")), nullptr);
+  EXPECT_EQ(stages_.delivery_to(*IpAddress::parse("10.0.0.1"))->endpoint.view(), "aws");
+  EXPECT_EQ(stages_.size(), 1u);
+}
+
+TEST_F(HoldersTest, OthersUseNothing) {
+  take(EventType::token_issued, 0, "10.0.0.2");
+  EXPECT_EQ(use(kSecond, "10.0.0.2"), "");
+  EXPECT_EQ(use(kSecond, "10.0.0.3"), "");
+  event::Finding document = finding_of(EventType::credentials_delivered, 0, "10.0.0.2");
+  document.exchange.delivered = event::Delivered::identity_document;
+  (void)stages_.take(document);
+  EXPECT_EQ(use(kSecond, "10.0.0.2"), "");
+  EXPECT_EQ(stages_.size(), 1u) << "and begin no story";
+  EXPECT_TRUE(published_->empty());
+}
+
+TEST_F(HoldersTest, ExpectedAccountsAreNobodysPrey) {
+  event::Finding expected = finding_of(EventType::credentials_delivered, 0);
+  expected.exchange.account_expected = event::AccountVerdict::yes;
+  EXPECT_EQ(told(stages_.take(expected)).substr(0, 12), "credentials:");
+  EXPECT_FALSE(is_holder());
+  EXPECT_EQ(use(kSecond), "");
+  expected.exchange.account_expected = event::AccountVerdict::wrong_network;
+  (void)stages_.take(expected);
+  EXPECT_TRUE(is_holder());
+}
+
+TEST_F(HoldersTest, WhatCameBeforeTheDeliveryIsNoUse) {
+  take(EventType::credentials_delivered, 10 * kSecond);
+  EXPECT_EQ(use(10 * kSecond - 1), "");
+  EXPECT_EQ(use(10 * kSecond), "used: credentials+0.000s used+0.000s");
+}
+
+TEST_F(HoldersTest, TheWindowBeginsWithDeliveryAndUse) {
+  take(EventType::credentials_delivered, 0);
+  EXPECT_EQ(use(600 * kSecond).substr(0, 5), "used:");
+  EXPECT_EQ(use(1200 * kSecond).substr(0, 5), "used:");
+  EXPECT_EQ(use(1800 * kSecond + 1), "");
+  EXPECT_TRUE(published_->empty());
+  EXPECT_EQ(stages_.holders(), 0u);
+}
+
+// Without any event, too: live, the story looks at the clock.
+TEST_F(HoldersTest, AreForgottenInTime) {
+  take(EventType::credentials_delivered, 0);
+  stages_.forget(600 * kSecond);
+  EXPECT_TRUE(is_holder());
+  stages_.forget(600 * kSecond + 1);
+  EXPECT_FALSE(is_holder());
+  EXPECT_EQ(stages_.size(), 0u);
+  EXPECT_EQ(stages_.holders_evicted(), 0u);
+}
+
+TEST_F(HoldersTest, TheLatestDeliveryCounts) {
+  take(EventType::credentials_delivered, 0, "10.0.0.1", "aws");
+  take(EventType::credentials_delivered, kSecond, "10.0.0.1", "other");
+  EXPECT_EQ(stages_.holders(), 1u);
+  EXPECT_EQ(use(2 * kSecond), "used: credentials+0.000s used+1.000s");
+  EXPECT_EQ(stages_.delivery_to(*IpAddress::parse("10.0.0.1"))->endpoint.view(), "other");
+}
+
+TEST(Holders, TheOneUnusedForLongestMakesRoom) {
+  const auto published = std::make_unique<AddressSet>(SipKey{1, 2});
+  Stages stages({16 << 20, 600 * kSecond, published.get()});
+  for (std::size_t i = 0; i < AddressSet::kCapacity + 1; ++i) {
+    const std::string client = "10.1." + std::to_string(i / 250) + '.' + std::to_string(i % 250);
+    (void)stages.take(
+        finding_of(EventType::credentials_delivered, static_cast<std::int64_t>(i), client));
+  }
+  EXPECT_EQ(stages.holders(), AddressSet::kCapacity);
+  EXPECT_GE(stages.holders_evicted(), 1u);
+  EXPECT_FALSE(published->contains(*IpAddress::parse("10.1.0.0")));
 }
 
 // Those that are over make room by and by, also if nobody asks for them again.

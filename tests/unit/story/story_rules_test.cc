@@ -67,6 +67,13 @@ class StagedStory : public StoryTest {
     }
     if (type == EventType::credentials_delivered) {
       event.exchange.delivered = event::Delivered::credentials;
+      event.exchange.access_key_id = "ASIAQNZGKIQY56JQ7WML";
+      event.exchange.account = 29608264753;
+      event.exchange.account_source = event::AccountSource::key_id;
+    }
+    if (type == EventType::credentials_used) {
+      event.flow.destination.ip = *IpAddress::parse("203.0.113.7");
+      event.server_name = "sts.amazonaws.com";
     }
     rules::RuleHits hits;
     worker_->evaluate(event, hits);
@@ -79,6 +86,9 @@ class StagedStory : public StoryTest {
     finding->rule_count = hits.count;
     finding->rules = hits.rules;
     finding->compared = hits.compared;
+    if (type == EventType::credentials_used) {
+      finding->endpoint.clear();  // it has none of its own
+    }
     rings_[0]->commit();
   }
   // "Any attempted", …: the rule and the stage.
@@ -157,6 +167,31 @@ TEST_F(StagedStory, TestRequestsHaveNoStory) {
   EXPECT_EQ(told(sink), (Told{"Any none", "Any attempted"}));
   EXPECT_EQ(story.rejected(), 4u);
   EXPECT_EQ(accounted(story), 6u);
+}
+
+// A worker looks at whom the story has named; by the time it hears of a use that may be over.
+TEST_F(StagedStory, UsesAreTakenFromHoldersAndTellWhoseTheyAre) {
+  Recorder sink;
+  Story story(options_, workers(), {&sink});
+  const auto add_use = [&](std::int64_t time) { add_event(EventType::credentials_used, time); };
+  add_use(0);
+  story.poll(10);
+  EXPECT_EQ(told(sink), Told{});
+  const std::uint64_t rejected = story.rejected();
+  EXPECT_GE(rejected, 1u);
+  add_event(EventType::credentials_delivered, 1);
+  add_use(2);
+  story.poll(10);
+  EXPECT_EQ(told(sink), (Told{"Any credentials", "Any used"}));
+  const imds_alert_record& use = sink.records.back();
+  EXPECT_EQ(alert::view(use.endpoint), "aws");
+  EXPECT_EQ(alert::view(use.url_domain), "sts.amazonaws.com");
+  EXPECT_EQ(alert::view(use.exchange.access_key_id), "ASIAQNZGKIQY56JQ7WML");
+  EXPECT_EQ(use.exchange.aws_account_id, 29608264753u);
+  EXPECT_EQ(use.exchange.delivered, 0);
+  EXPECT_EQ(use.story.reached, IMDS_ALERT_STAGE_CREDENTIALS | IMDS_ALERT_STAGE_USED);
+  EXPECT_TRUE(alert::is_valid(use));
+  EXPECT_EQ(accounted(story), story.alerts() + story.rejected());
 }
 
 // The story goes on over a reload; a finding is judged by the rules its worker had.

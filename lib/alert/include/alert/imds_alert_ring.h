@@ -221,7 +221,8 @@ enum imds_alert_stage {
   IMDS_ALERT_STAGE_ANSWERED = 0x04,    /* and was answered */
   IMDS_ALERT_STAGE_TOKEN = 0x08,       /* and got a session token */
   IMDS_ALERT_STAGE_CREDENTIALS = 0x10, /* and got credentials */
-  IMDS_ALERT_STAGES = 0x1f             /* all that this version knows */
+  IMDS_ALERT_STAGE_USED = 0x20,        /* and connected to AWS since */
+  IMDS_ALERT_STAGES = 0x3f             /* all that this version knows */
 };
 
 /* How far the story of this client with this endpoint had come. Since ABI 1.3; all zero: the event
@@ -361,7 +362,7 @@ struct imds_alert_record {
   struct imds_alert_text8 http_version;
   struct imds_alert_text1024 url_original; /* request-target as sent, masked */
   struct imds_alert_text1024 url_path;     /* normalised, masked */
-  struct imds_alert_text256 url_domain;
+  struct imds_alert_text256 url_domain;    /* of credentials_used, the TLS server name */
   struct imds_alert_text256 user_agent;
   struct imds_alert_text64 hostname;       /* the inspector's own */
   struct imds_alert_text64 interface_name; /* where the packet came in */

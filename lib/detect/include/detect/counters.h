@@ -12,6 +12,15 @@
 
 namespace imds::detect {
 
+// ClientHellos of clients that credentials were delivered to.
+enum class HelloOutcome : std::uint8_t {
+  aws,       // asks for a service of AWS: credentials_used
+  other,     // asks for another server
+  nameless,  // asks for no name
+  unread,    // parts of it were not seen, or did not fit
+};
+inline constexpr std::size_t kHelloOutcomeCount = 4;
+
 struct Counters {
   // HTTP request heads met. heads = parsed + passed_over + what the sketch found unparsable; one
   // passed over was read for its framing only.
@@ -52,6 +61,7 @@ struct Counters {
   // Found, whatever the rules say of it.
   Counter tokens_issued;
   std::array<Counter, event::kDeliveredCount> deliveries;
+  std::array<Counter, kHelloOutcomeCount> hellos;
 
   Counter stream_gaps;
   Counter stream_gap_bytes;

@@ -4,8 +4,8 @@
 // does.
 //
 // Threads: one owner; counters may be read by anyone. All memory is taken at creation: what is
-// remembered of owners and of DNS over TCP is bounded, see evidence/owners.h and
-// evidence/dns_stream.h. Never throws. Of more than kMaxClaims claims in one packet, or one DNS
+// remembered of owners, answers and DNS over TCP is bounded, see evidence/owners.h, evidence/told.h
+// and evidence/dns_stream.h. Never throws. Of more than kMaxClaims claims in one packet, or one DNS
 // message, the rest is counted only.
 #pragma once
 
@@ -25,6 +25,7 @@
 #include "evidence/dns_answers.h"
 #include "evidence/dns_stream.h"
 #include "evidence/owners.h"
+#include "evidence/told.h"
 
 namespace imds::detect {
 
@@ -32,7 +33,8 @@ struct EvidenceOptions {
   // Names of metadata services in lower case, `*` for anything: a DNS answer for one is a claim.
   std::vector<std::string> metadata_names;
   evidence::Owners::Options owners;
-  std::size_t dns_streams = 64;  // DNS messages over TCP under way at once, 64 KiB each
+  evidence::Told::Options answers;  // of who was answered by whom
+  std::size_t dns_streams = 64;     // DNS messages over TCP under way at once, 64 KiB each
 };
 
 // What a message that is looked at belongs to, and what became of it: each has one outcome.
@@ -96,7 +98,9 @@ struct DnsTold {
 
 struct Answered {
   event::EvidenceFields fields;
-  bool is_event = false;  // the first one, or another MAC than before
+  // The machine's first answer, or not the one that answered before, or (of a SYN-ACK or a
+  // datagram) the first to this client within a window.
+  bool is_event = false;
 };
 
 class Evidence {
@@ -155,6 +159,7 @@ class Evidence {
 
   [[nodiscard]] const EvidenceCounters& counters() const { return counters_; }
   [[nodiscard]] const evidence::Owners& owners() const { return owners_; }
+  [[nodiscard]] const evidence::Told& answers_told() const { return answers_told_; }
   [[nodiscard]] const evidence::DnsStreams& dns_streams() const { return streams_; }
 
  private:
@@ -191,10 +196,12 @@ class Evidence {
   Claim* claim_route(event::ClaimKind kind, EvidenceSource source, const IpPrefix& prefix);
   Claim* add(event::ClaimKind kind, std::uint16_t endpoint, const IpPrefix& prefix);
   void note_owner(Claim& claim, const MacAddress& owner);
+  [[nodiscard]] bool is_first_answer_to(const packet::PacketView& view, event::Answer kind);
   [[nodiscard]] evidence::OwnerKey owner_key(const IpAddress& address, std::uint8_t role) const;
 
   EvidenceOptions options_;
   evidence::Owners owners_;
+  evidence::Told answers_told_;
   evidence::DnsStreams streams_;
   EvidenceCounters counters_;
 

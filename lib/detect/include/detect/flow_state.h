@@ -173,6 +173,8 @@ struct FlowState {
   bool is_test = false;
   bool http2 : 1 = false;           // HTTP/2 was recognised
   bool http2_reported : 1 = false;  // http2_mid_stream was raised
+  // 1 + the direction whose ClientHello is being collected in its `head`; 0: none.
+  std::uint8_t hello : 2 = 0;
 
   std::array<DirectionState, 2> directions;  // by flow::Direction
   LastPacket last;

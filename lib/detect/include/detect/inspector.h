@@ -28,6 +28,7 @@
 #include <string>
 #include <vector>
 
+#include "base/address_set.h"
 #include "base/result.h"
 #include "base/spsc_ring.h"
 #include "detect/counters.h"
@@ -43,6 +44,7 @@
 #include "detect/tunnel_memory.h"
 #include "event/event.h"
 #include "event/finding.h"
+#include "evidence/server_name.h"
 #include "flow/arena.h"
 #include "flow/delivered.h"
 #include "flow/held_segments.h"
@@ -69,7 +71,11 @@ struct Options {
   std::size_t exchanges = 1024;             // requests and answers followed at once, by connection
   std::size_t inflaters = 32;               // compressed bodies read at once
   std::uint32_t body_bytes_max = 2u << 20;  // read of one body, and again decompressed
-  // Offline the same thread drains the ring: called when it is full; true if there is room now.
+  // Clients that credentials were delivered to, as the story knows them; must outlive the
+  // inspector. None: their connections are not looked at.
+  const AddressSet* holders = nullptr;
+  // Offline the same thread drains the ring: called when it is full, and when credentials were
+  // delivered, so that `holders` is true at the next packet. True if there is room now.
   bool (*make_room)(void* context) = nullptr;
   void* make_room_context = nullptr;
 };
@@ -292,6 +298,7 @@ class alignas(kCacheLine) Inspector {
   // report_evidence.cc: answers and claims to events.
   [[nodiscard]] event::Event packet_event(const PacketContext& packet, event::EventType type) const;
   void name_endpoint(event::Event& event, std::uint16_t endpoint) const;
+  void add_direction(event::Event& event) const;
   void report_answer(const PacketContext& packet);
   void report_claim(const PacketContext& packet, const Claim& claim);
   void report_dns(const PacketContext& packet, const DnsTold& told);
@@ -305,6 +312,15 @@ class alignas(kCacheLine) Inspector {
   [[nodiscard]] static bool is_from_dns_server(const Step& step);
   [[nodiscard]] bool carries_dns(const Step& step) const;
   [[nodiscard]] bool needs_order(const Step& step, std::uint64_t to) const;
+
+  // hello.cc: TLS connections of clients that hold delivered credentials.
+  [[nodiscard]] bool may_be_hello(const DirectionState& stream) const {
+    return options_.holders != nullptr && !options_.holders->empty() && stream.raw_scanned == 0;
+  }
+  void begin_hello(const Step& step, ByteSpan bytes);
+  void continue_hello(const Step& step, ByteSpan bytes);
+  void drop_hello(FlowState& flow);
+  void judge_hello(const Step& step, const evidence::ServerName& found);
 
   // raw_scan.cc: streams that are not HTTP.
   void scan_raw(const Step& step, ByteSpan bytes);

@@ -32,8 +32,9 @@ enum class EventType : std::uint8_t {
   credentials_delivered,
   http2_mid_stream,  // HTTP/2 whose beginning was not seen, on a flow that touches an endpoint
   dns,               // a DNS query or answer, if a rule listens to it
+  credentials_used,  // TLS to AWS by a client that credentials were delivered to
 };
-inline constexpr std::size_t kEventTypeCount = 12;
+inline constexpr std::size_t kEventTypeCount = 13;
 
 // The value of `imds.event`: "connection", "http_request", …
 [[nodiscard]] std::string_view name(EventType type);
@@ -125,13 +126,15 @@ struct Event {
   std::string_view dns_name;  // dns, address_claim by DNS: the name asked for; empty: none
   DnsFields dns;
   ExchangeFields exchange;
-  std::string_view raw;       // raw_match: the scanned bytes
-  std::uint32_t ordinal = 0;  // how many events of this type this flow raised before
-  bool is_test = false;       // made by --inject-test
+  std::string_view server_name;  // credentials_used: asked for by the ClientHello, in lower case
+  std::string_view raw;          // raw_match: the scanned bytes
+  std::uint32_t ordinal = 0;     // how many events of this type this flow raised before
+  bool is_test = false;          // made by --inject-test
   // What the story adds, which workers do not know: "answered", and
   // "attempted+0.000s answered+0.001s". Empty: the event belongs to no story.
   std::string_view stage;
   std::string_view timeline;
+  std::string_view reached;  // the stage that this event reached as the first
 };
 
 // Whether the event is part of the story of its client and its server. Test requests are of none.
@@ -141,8 +144,8 @@ struct Event {
 [[nodiscard]] bool moves_story(const Event& event);
 
 // Events that are of a story whatever their addresses: they prove by themselves what the server is.
-inline constexpr std::array kAlwaysOfStory{EventType::token_issued,
-                                           EventType::credentials_delivered};
+inline constexpr std::array kAlwaysOfStory{
+    EventType::token_issued, EventType::credentials_delivered, EventType::credentials_used};
 
 // One field's value. Text has two readings where the field has; a comparison holds if either
 // satisfies it.

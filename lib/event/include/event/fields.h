@@ -84,8 +84,10 @@ enum class FieldId : std::uint8_t {
   dns_question_type,  // "A", "TXT", …
   dns_response_code,  // "NOERROR", "NXDOMAIN", …
   dns_answers,        // the answers' addresses, names and texts: any of them
+  imds_reached,       // the stage that this event reached as the first: Event::reached
+  tls_server_name,    // credentials_used: what the ClientHello asks for
 };
-inline constexpr std::size_t kFieldCount = 66;
+inline constexpr std::size_t kFieldCount = 68;
 
 enum class FieldKind : std::uint8_t { text, number, address, time };
 
@@ -107,7 +109,7 @@ struct FieldRef {
 };
 // Only the story knows it, across workers: rules that compare it are judged there once more.
 [[nodiscard]] constexpr bool is_of_story(FieldId id) {
-  return id == FieldId::imds_stage || id == FieldId::imds_timeline;
+  return id == FieldId::imds_stage || id == FieldId::imds_timeline || id == FieldId::imds_reached;
 }
 
 // As rules and messages write it: "http.request.header.cookie".

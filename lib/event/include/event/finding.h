@@ -79,7 +79,7 @@ struct Finding {
   FixedText<64> endpoint;
   FixedText<8> http_version;
   FixedText<32> method;
-  FixedText<256> domain;  // normalised authority without port
+  FixedText<256> domain;  // normalised authority without port; of credentials_used the TLS name
   FixedText<256> user_agent;
   FixedText<1024> target;  // raw request-target
   FixedText<1024> path;    // normalised path

@@ -19,8 +19,9 @@ enum class Stage : std::uint8_t {
   answered,     // and was answered
   token,        // and got a session token
   credentials,  // and got credentials
+  used,         // and connected to AWS since
 };
-inline constexpr std::size_t kStageCount = 5;
+inline constexpr std::size_t kStageCount = 6;
 
 // The value of `imds.stage`: "claimed", …
 [[nodiscard]] std::string_view name(Stage stage);
@@ -32,6 +33,7 @@ inline constexpr std::size_t kStageCount = 5;
 // The stages that a story has reached, each with the time since its first.
 struct Timeline {
   std::uint8_t reached = 0;  // a bit per stage, by its code; 0: there is no story
+  std::uint8_t fresh = 0;    // the one of them, if any, that this event reached as the first
   std::array<std::uint32_t, kStageCount>
       after_ms{};  // of those reached; 2^32 - 1 stands for longer
 
@@ -40,10 +42,12 @@ struct Timeline {
   }
   // The furthest stage reached. Precondition: there is one.
   [[nodiscard]] Stage furthest() const;
+  // The value of `imds.reached`: the stage that the event reached first, or empty.
+  [[nodiscard]] std::string_view fresh_name() const;
 };
 
 // Every name, and "+4294967.295s " with each.
-inline constexpr std::size_t kMaxTimelineText = 40 + kStageCount * 14;
+inline constexpr std::size_t kMaxTimelineText = 44 + kStageCount * 14;
 
 // "attempted+0.000s answered+0.001s": the stages in the order in which they were reached. Empty for
 // no story.

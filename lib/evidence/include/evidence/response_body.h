@@ -52,9 +52,13 @@ class ResponseBody {
   // Bytes, decompressed: those that were read or passed over.
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] ContentKind content() const;
+  // It begins as a page of HTML, blanks aside: no client takes it for a token or for JSON, whatever
+  // it quotes. Portals answer so, whatever they are asked.
+  [[nodiscard]] bool is_page() const { return is_page_; }
 
  private:
   void take(ByteSpan bytes);
+  void look_for_page(ByteSpan bytes);
 
   CredentialsReader reader_;
   Inflaters* inflaters_ = nullptr;
@@ -70,6 +74,9 @@ class ResponseBody {
   // Which of the beginnings in response_body.cc may stand here: decided byte by byte.
   std::uint16_t beginnings_ = 0;
   std::uint8_t position_ = 0;
+  std::uint8_t pages_ = 0;  // the same, of the beginnings of pages
+  std::uint8_t page_position_ = 0;
+  bool is_page_ = false;
   ContentKind begins_as_ = ContentKind::unknown;
 };
 

@@ -94,10 +94,10 @@ class Evaluator {
   // Whether any rule is about events of the type. If not, evaluate() finds nothing.
   [[nodiscard]] bool listens(event::EventType type) const;
 
-  // For the story, whose evaluator is none of a worker's: begins with an event's stage and
-  // timeline; then tells of each rule that hit the event and is judged in the story whether it
-  // holds. `compared` is what evaluate() gave with the hit.
-  void begin_story(std::string_view stage, std::string_view timeline);
+  // For the story, whose evaluator is none of a worker's: begins with an event's stage, timeline,
+  // and the stage it reached first (or none); then tells of each rule that hit the event and is
+  // judged in the story whether it holds. `compared` is what evaluate() gave with the hit.
+  void begin_story(std::string_view stage, std::string_view timeline, std::string_view reached);
   [[nodiscard]] bool holds_in_story(std::uint16_t rule, std::uint64_t compared);
 
   [[nodiscard]] const RuleSet& rules() const;

@@ -34,7 +34,7 @@ namespace imds::rules {
 inline constexpr std::size_t kMaxRules = 65535;
 inline constexpr std::size_t kMaxPatternTextBytes = 4000;
 inline constexpr std::size_t kMaxAtoms = 1'000'000;
-// Different comparisons of one rule beside those of imds.stage and imds.timeline, if it has such:
+// Different comparisons of one rule beside those of fields of the story, if it has such:
 // a bit each in a finding.
 inline constexpr std::size_t kMaxComparedWithStory = 64;
 
@@ -57,8 +57,8 @@ struct RuleInfo {
   std::string file;
   int line = 0;              // where it begins; 0: not known
   std::uint32_t events = 0;  // event::bit of each type the rule can alert on, conditions considered
-  // It compares imds.stage or imds.timeline: a hit says that it may hold, the story whether it does
-  // (Evaluator::holds_in_story).
+  // It compares a field of the story (event::is_of_story): a hit says that it may hold, the story
+  // whether it does (Evaluator::holds_in_story).
   bool in_story = false;
   // It compares answers to HTTP requests: judged on http_response, while its part about the
   // requests tells whose answers it needs (RuleHits::wants_answer).

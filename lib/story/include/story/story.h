@@ -8,8 +8,11 @@
 // Bounded: one finding at a time, nothing queued; a full finding ring is the worker's counted loss.
 //
 // It follows each client's stages (story/stages.h). Findings without rule hits come for their sake
-// only. Hits of rules that compare imds.stage or imds.timeline say that the rule may hold; whether
-// it does is judged here, and if not the hit is rejected, as if it had never been.
+// only. Hits of rules that compare imds.stage, imds.timeline or imds.reached say that the rule may
+// hold; whether it does is judged here, and if not the hit is rejected, as if it had never been.
+//
+// Of credentials_used, a worker knows only that the client may hold credentials. If it does not,
+// all hits are rejected; if it does, the alert tells whose they are, and of which endpoint.
 //
 // Rule hits taken + correlations completed = alerts + throttled + correlated only + rejected +
 // unknown rules; for every sink, alerts = delivered + lost. Findings of --inject-test alert by
@@ -114,6 +117,8 @@ class Story {
   };
   [[nodiscard]] FindingRing* earliest();
   void consume(const event::Finding& finding);
+  void tell(const event::Finding& finding, const RuleBook::Page& page);
+  [[nodiscard]] const event::Finding& with_delivery(const event::Finding& use);
   [[nodiscard]] std::span<const std::uint16_t> hits_of(const event::Finding& finding,
                                                        const RuleBook::Page& page);
   void begin_story(imds::rules::Evaluator& judge) const;
@@ -136,6 +141,7 @@ class Story {
   Stages stages_;
   // Of the finding at hand.
   event::Timeline told_;
+  event::Finding use_{};
   std::array<std::uint16_t, event::kMaxRulesPerFinding> hits_;
   std::shared_ptr<const RuleBook::Page> page_;  // of the last finding's generation
   std::array<Counter, kSeverities> severity_counters_;
