@@ -15,6 +15,7 @@
 #include "base/fixed_text.h"
 #include "base/time.h"
 #include "event/event.h"
+#include "event/kept_packets.h"
 
 namespace imds::event {
 
@@ -63,6 +64,7 @@ struct Finding {
   std::uint16_t visibility;
   std::uint16_t ingress_port;
   Tunnel tunnel;
+  KeptPackets kept;  // of the exchange, where evidence is kept
 
   // Short texts first: what most findings fill stands on few cache lines.
   FixedText<64> endpoint;
@@ -94,7 +96,7 @@ inline void prefetch(const Finding& finding) {
   __builtin_prefetch(&finding.path);
 }
 
-// Fills everything but worker, generation and rules.
+// Fills everything but worker, generation, rules and kept packets.
 void fill(Finding& finding, const Event& event);
 
 // event::has_story() of the event it was made of.
