@@ -151,10 +151,14 @@ bool Inspector::judge(const Step& step, const event::Event& event) {
   }
   const packet::PacketView& view = *step.packet.view;
   const bool source_is_client = event.flow.source.ip == view.source;
-  return settle({source_is_client ? *step.packet.source : *step.packet.destination, view.vlan,
-                 step.flow.endpoint, view.tunnel, event.flow.destination.ip,
-                 event.flow.destination.mac, event.http.user_agent, event.time},
-                event);
+  judged_ = &step.flow;
+  const bool matched =
+      settle({source_is_client ? *step.packet.source : *step.packet.destination, view.vlan,
+              step.flow.endpoint, view.tunnel, event.flow.destination.ip,
+              event.flow.destination.mac, event.http.user_agent, event.time},
+             event);
+  judged_ = nullptr;
+  return matched;
 }
 
 // What has hit becomes a finding, unless it is suppressed. Whether any rule hit, even if what it
@@ -223,6 +227,7 @@ void Inspector::queue(const event::Event& event) {
     return;
   }
   event::fill(*finding, event);
+  finding->kept = options_.recorder != nullptr ? kept_for(event) : event::KeptPackets{};
   finding->worker = options_.worker;
   finding->ruleset_generation = generation_;
   finding->rule_count = hits_.count;

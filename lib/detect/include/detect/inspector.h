@@ -41,6 +41,7 @@
 #include "detect/tunnel_memory.h"
 #include "event/event.h"
 #include "event/finding.h"
+#include "exhibit/recorder.h"
 #include "flow/arena.h"
 #include "flow/delivered.h"
 #include "flow/held_segments.h"
@@ -69,6 +70,9 @@ struct Options {
   // Offline the same thread drains the ring: called when it is full; true if there is room now.
   bool (*make_room)(void* context) = nullptr;
   void* make_room_context = nullptr;
+  // Keeps the packets of what alerts; must outlive the inspector. The caller tells it which packet
+  // is at hand. nullptr: nothing is kept.
+  exhibit::Recorder* recorder = nullptr;
 };
 
 // On cache lines of its own, as are its counters: workers share none.
@@ -314,6 +318,14 @@ class alignas(kCacheLine) Inspector {
   void forget_reported_raw_rules(FlowState& flow);
   void queue(const event::Event& event);
 
+  // keep_packets.cc: what alerts is kept as evidence. Only with a recorder.
+  void begin_keeping(const Step& step);
+  void end_keeping(const Step& step);
+  [[nodiscard]] event::KeptPackets kept_for(const event::Event& event);
+  [[nodiscard]] bool keeps(const FlowState& flow) const {
+    return options_.recorder != nullptr && options_.recorder->keeps(flow.mark);
+  }
+
   Options options_;
   FindingRing& findings_;
   flow::Arena arena_;
@@ -336,6 +348,7 @@ class alignas(kCacheLine) Inspector {
   http::RequestHead head_;
   http::ResponseHead answer_head_;
   rules::RuleHits hits_;
+  FlowState* judged_ = nullptr;  // the flow whose event is being judged; none: it has none
   std::vector<char> unfold_buffer_;
   std::vector<char> target_buffer_;
   std::vector<char> headers_buffer_;
