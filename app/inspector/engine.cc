@@ -111,6 +111,17 @@ pipeline::Options worker_options(const Settings& settings, const EngineOptions& 
   return options;
 }
 
+EvidenceCapture::Options capture_options(const config::Config& config,
+                                         const EngineOptions& engine) {
+  EvidenceCapture::Options options;
+  options.config = config.evidence.capture;
+  options.port_names = engine.port_names;
+  options.decode = decode_options(config.tunnels);
+  options.workers = engine.workers;
+  options.wait = engine.drain_inline;
+  return options;
+}
+
 // `throttle`: as configured; nullptr if nothing is withheld. `ruleset`: whose correlations to
 // follow; nullptr: none.
 Result<story::RuleCatalog> catalog_of(const std::shared_ptr<const rules::RuleSet>& rules,
@@ -299,10 +310,20 @@ Result<std::unique_ptr<Engine>> Engine::create(const Settings& settings,
   engine->holders_ = std::make_unique<AddressSet>(SipKey{secret.words[0], secret.words[1]});
   story->stages.holders = engine->holders_.get();
   engine->story_ = std::make_unique<story::Story>(std::move(*story), rings, options.sinks);
+  if (settings.config.evidence.capture.enabled) {
+    auto evidence = EvidenceCapture::create(capture_options(settings.config, options));
+    if (!evidence) {
+      return pass_on(evidence);
+    }
+    engine->evidence_ = std::move(*evidence);
+  }
   for (unsigned w = 0; w < options.workers; ++w) {
     pipeline::Options worker = worker_options(settings, options, w);
     worker.handover = engine->handover_.get();
     worker.inspector.holders = engine->holders_.get();
+    if (engine->evidence_ != nullptr) {
+      worker.inspector.recorder = &engine->evidence_->recorder(w);
+    }
     if (options.drain_inline) {
       worker.inspector.make_room = drain;
       worker.inspector.make_room_context = engine->story_.get();

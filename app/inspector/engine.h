@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "classify/address_class.h"
 #include "detect/policy.h"
+#include "evidence_capture.h"
 #include "pipeline/handover.h"
 #include "pipeline/policy_switch.h"
 #include "pipeline/worker.h"
@@ -82,6 +83,15 @@ class Engine {
 
   [[nodiscard]] const std::vector<std::string>& port_names() const { return port_names_; }
 
+  // nullptr: it is off.
+  [[nodiscard]] const EvidenceCapture* evidence() const { return evidence_.get(); }
+  // Once the workers have finished: what they kept is on the disk.
+  void stop_evidence() {
+    if (evidence_ != nullptr) {
+      evidence_->stop();
+    }
+  }
+
  private:
   Engine() = default;
 
@@ -91,6 +101,7 @@ class Engine {
   std::optional<config::Throttle> throttle_;  // which rules it is about, each ruleset decides anew
   std::vector<std::unique_ptr<detect::FindingRing>> rings_;
   std::unique_ptr<pipeline::Handover> handover_;
+  std::unique_ptr<EvidenceCapture> evidence_;
   std::vector<std::unique_ptr<pipeline::Worker>> workers_;
   std::unique_ptr<story::Story> story_;
   // Findings each worker had made when all had left the former generation; empty before that.

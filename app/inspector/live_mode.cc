@@ -315,6 +315,10 @@ Status LiveRun::start() {
       return pass_on(status);
     }
   }
+  if (engine_->evidence() != nullptr) {
+    spdlog::info("evidence: packets of alerted exchanges are kept in {}",
+                 settings_.config.evidence.capture.directory);
+  }
   spdlog::info("alerts: ring {} ({} records); rules: {} in force",
                settings_.config.alerts.ring.name, ring_->capacity(),
                engine_->policy()->rules->size());
@@ -402,6 +406,7 @@ void LiveRun::stop() {
     for (std::size_t w = 0; w < engine_->worker_count(); ++w) {
       engine_->worker(w).finish();
     }
+    engine_->stop_evidence();
   }
   if (story_thread_.joinable()) {
     story_thread_.request_stop();

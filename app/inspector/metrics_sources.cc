@@ -9,6 +9,7 @@
 
 #include "build_config.h"
 #include "counter_value.h"
+#include "evidence_capture.h"
 #include "evidence_metrics.h"
 #include "match/database.h"
 #include "metrics_exchanges.h"
@@ -490,6 +491,7 @@ void register_sources(metrics::Registry& registry, const MetricSources& sources)
     add_reasons(samples, *sources.engine);
     add_tunnels(samples, *sources.engine);
     add_evidence(samples, *sources.engine);
+    add_evidence_capture(samples, sources.engine->evidence());
     add_vlans(samples, *sources.engine);
     add_findings(samples, *sources.engine);
     add_filters(samples, *sources.engine);

@@ -77,6 +77,7 @@ void inspect_all(Engine& engine, port::CaptureSource& source, PrintSink& printer
   engine.worker(0).finish();
   engine.story().poll(std::numeric_limits<std::size_t>::max());
   engine.story().finish();
+  engine.stop_evidence();
   progress.clear();
 }
 

@@ -173,7 +173,8 @@ std::string summarize(const Engine& engine, double seconds) {
       separator = ", ";
     }
   }
-  return out + '\n';
+  out += '\n';
+  return engine.evidence() != nullptr ? out + engine.evidence()->summary() : out;
 }
 
 bool adds_up(const Engine& engine) {

@@ -14,6 +14,7 @@
 #include "event/stage.h"
 #include "evidence_format.h"
 #include "exchange_format.h"
+#include "packets_format.h"
 
 namespace imds::alert {
 namespace {
@@ -163,6 +164,7 @@ void put_imds(Json& root, const imds_alert_record& record) {
     imds["timeline"] = story_text(story);
   }
   put_exchange(imds, record.exchange);
+  put_packets(imds, record);
   if (visibility(record) != 0) {
     imds["visibility"] = visibility_words(record);
   }
@@ -244,6 +246,9 @@ Json eve_alert(const imds_alert_record& record) {
     add("imds_visibility", word);
   }
   for (const auto& [key, value] : evidence_metadata(record.evidence)) {
+    add(key, value);
+  }
+  for (const auto& [key, value] : packets_metadata(record)) {
     add(key, value);
   }
   if (record.suppressed_repeats > 0) {
@@ -482,6 +487,9 @@ std::string to_text(const imds_alert_record& record, bool colour) {
   }
   if (const std::string answer = answer_line(record.exchange); !answer.empty()) {
     out += "\n    " + answer;
+  }
+  if (const std::string packets = packets_line(record); !packets.empty()) {
+    out += "\n    " + packets;
   }
   return out;
 }

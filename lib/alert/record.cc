@@ -297,6 +297,20 @@ void RecordMaker::set_request(const event::Finding& finding) {
   set_masked(out.url_domain, finding.domain, Redactor::Form::domain, IMDS_ALERT_CUT_URL_DOMAIN);
 }
 
+void RecordMaker::set_packets(const event::KeptPackets& kept) {
+  imds_alert_packets& out = out_.record.packets;
+  if (!kept.is_set()) {
+    out = {};
+    return;
+  }
+  out.run = kept.run;
+  out.file = kept.file;
+  out.last = kept.last;
+  out.completes = kept.completes ? 1 : 0;
+  out.before = kept.before;
+  out_.lines |= lines(offsetof(imds_alert_record, packets), sizeof out);
+}
+
 // What tells this finding's alerts from any other's, in a form that no machine or build changes.
 void RecordMaker::set_name(const event::Finding& finding) {
   const imds_alert_record& record = out_.record;
@@ -366,6 +380,7 @@ void RecordMaker::take(const event::Finding& finding, const ObserverNames& names
   set_tunnel(finding.has(event::Part::tunnel) ? finding.tunnel : Tunnel{});
   set_evidence(finding);
   set_exchange(finding);
+  set_packets(finding.kept);
 
   mark(IMDS_ALERT_CUT_RULES, finding.rules_truncated);
   set_event(event::name(finding.type));
@@ -415,6 +430,7 @@ void RecordMaker::take_correlated(const event::Finding& finding,
   common.is_test = finding.is_test;
   common.ingress_port = finding.ingress_port;
   common.visibility = finding.visibility;
+  common.kept = finding.kept;  // of the event that completed it
   for (const FieldId field : shown) {
     copy_field(common, finding, field);
   }
@@ -475,7 +491,8 @@ bool is_valid(const imds_alert_record& r) {
          r.event.length > 0 && fits(r.event) && fits(r.rule_level) && fits(r.community_id) &&
          fits(r.rule_id) && fits(r.rule_name) && fits(r.endpoint) && fits(r.http_method) &&
          fits(r.http_version) && fits(r.url_original) && fits(r.url_path) && fits(r.url_domain) &&
-         fits(r.user_agent) && fits(r.hostname) && fits(r.interface_name) && is_valid(r.evidence);
+         fits(r.user_agent) && fits(r.hostname) && fits(r.interface_name) && is_valid(r.evidence) &&
+         r.packets.completes <= 1;
 }
 
 IpAddress address_of(const imds_alert_peer& peer) {
@@ -484,6 +501,11 @@ IpAddress address_of(const imds_alert_peer& peer) {
 
 IpAddress address_of(const imds_alert_address& address) {
   return address_of_wire(address.ip, address.family);
+}
+
+event::KeptPackets packets_of(const imds_alert_record& record) {
+  const imds_alert_packets& from = record.packets;
+  return {from.run, from.file, from.last, from.completes != 0, from.before};
 }
 
 std::string id_text(const imds_alert_record& record) {

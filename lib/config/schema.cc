@@ -221,11 +221,26 @@ void read_metadata_name(const Value& value, std::string& name) {
   std::transform(name.begin(), name.end(), name.begin(), ascii_lower);
 }
 
+void read_capture(Section& s, EvidenceCapture& capture) {
+  capture.where = s.origin();
+  s.boolean("enabled", capture.enabled);
+  if (const auto directory = s.value("directory")) {
+    read_path(*directory, capture.directory);
+  }
+  s.integer("file_mib", capture.file_mib, 1, 65536);
+  s.integer("files", capture.files, 2, 10000);
+  s.integer("exchange_packets", capture.exchange_packets, 1, 1u << 20);
+  s.integer("exchange_kib", capture.exchange_kib, 1, 1u << 20);
+  s.integer("exchanges_per_minute", capture.exchanges_per_minute, 1, 1u << 20);
+  s.integer("queue_mib", capture.queue_mib, 1, 1024);
+}
+
 void read_evidence(Section& s, Evidence& evidence) {
   s.list("metadata_names", evidence.metadata_names, kMaxMetadataNames, read_metadata_name);
   s.integer("owners", evidence.owners, 64, 1u << 20);
   s.integer("forget_after", evidence.forget_seconds, 1, 2678400);
   s.integer("dns_streams", evidence.dns_streams, 1, 4096);
+  s.section("capture", [&](Section& c) { read_capture(c, evidence.capture); });
 }
 
 // Permission bits in octal, as chmod takes them.

@@ -123,6 +123,9 @@ void Inspector::packet(const PacketContext& packet, flow::Direction direction, F
     }
   }
   const Step step{packet, state, direction, stream};
+  if (options_.recorder != nullptr) [[unlikely]] {
+    begin_keeping(step);
+  }
   note_packet(step);
   if (may_be_request(*packet.view)) {
     note_requester(step);
@@ -135,9 +138,13 @@ void Inspector::packet(const PacketContext& packet, flow::Direction direction, F
       lane_.judge_sides(state);
     }
     // Every byte of a DNS server's is read.
-    if (!is_from_dns_server(step) && packet.view->destination_port != Evidence::kDns) {
+    const bool is_dns = is_from_dns_server(step) || packet.view->destination_port == Evidence::kDns;
+    if (!is_dns && !keeps(state)) {
       lane_.arm(state, packet.touches_watched());
     }
+  }
+  if (options_.recorder != nullptr) [[unlikely]] {
+    end_keeping(step);
   }
 }
 
@@ -231,10 +238,14 @@ void Inspector::end_flow(FlowState& state) {
     http2_.close(stream);
   }
   exchanges_.close(state);
+  if (options_.recorder != nullptr) [[unlikely]] {
+    options_.recorder->close(state.mark);
+  }
 }
 
 void Inspector::end_flow(FlowState& state, const PacketContext& packet, flow::Direction direction) {
   FastLane::settle(state);
+  const exhibit::Recorder::Aside aside(options_.recorder);  // what is at hand is of another flow
   give_up_waiting(state, packet);
   for (DirectionState& stream : state.directions) {
     if (stream.is_unfinished()) {

@@ -134,11 +134,13 @@ bool Inspector::judge(const Step& step, const event::Event& event) {
   const packet::PacketView& view = *step.packet.view;
   const bool source_is_client = event.flow.source.ip == view.source;
   const bool wants_answer = hits_.wants_answer;
+  judged_ = &step.flow;
   const bool matched =
       settle({source_is_client ? *step.packet.source : *step.packet.destination, view.vlan,
               step.flow.endpoint, view.tunnel, event.flow.destination.ip,
               event.flow.destination.mac, event.http.user_agent, event.time},
              event);
+  judged_ = nullptr;
   return matched || wants_answer;
 }
 
@@ -257,6 +259,7 @@ bool Inspector::queue(const event::Event& event) {
     return false;
   }
   event::fill(*finding, event);
+  finding->kept = options_.recorder != nullptr ? kept_for(event) : event::KeptPackets{};
   finding->worker = options_.worker;
   finding->ruleset_generation = generation_;
   finding->rule_count = hits_.count;

@@ -199,6 +199,7 @@ void Worker::take_datagram(const rte_mbuf* mbuf) {
 // watched address is reported all the same.
 void Worker::lost_datagram(const packet::PacketView& view, ByteSpan bytes,
                            std::uint16_t ingress_port) {
+  const exhibit::Recorder::Aside aside(recorder_);  // it is not the packet at hand
   const detect::PacketContext context = context_of(view, ingress_port);
   inspector_->scan_loose(context, bytes);
   if (!context.touches_watched()) {

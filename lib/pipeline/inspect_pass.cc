@@ -42,8 +42,10 @@ void Worker::inspect_pass() {
     clock_.update(Timestamp{port::meta(burst_[i]).timestamp_ns});
     if (ways_[i] == Way::plain && (passes_lane(i) || passes_control(i))) {
       ++tally_.passed[segments_[i].payload.empty() ? 0 : 1];
-    } else {
+    } else if (recorder_ == nullptr) [[likely]] {
       inspect_whole(i);
+    } else {
+      inspect_kept(i);
     }
   }
   count(Disposition::no_payload, tally_.without_flow[0] + tally_.passed[0]);
@@ -103,6 +105,30 @@ bool Worker::is_unwatched(const flow::Key& key) const {
   const AddressFamily family = key.is_v6() ? AddressFamily::ipv6 : AddressFamily::ipv4;
   return classifier_->is_unlisted(family, key.lower_address.data()) &&
          classifier_->is_unlisted(family, key.higher_address.data());
+}
+
+// The same where evidence is kept: the recorder knows which packet is at hand.
+void Worker::inspect_kept(std::uint16_t i) {
+  const rte_mbuf* const mbuf = burst_[i];
+  const port::PacketMeta& meta = port::meta(mbuf);
+  exhibit::Frame frame;
+  frame.bytes = mbuf->nb_segs == 1
+                    ? ByteSpan(rte_pktmbuf_mtod(mbuf, const std::uint8_t*), mbuf->data_len)
+                    : contiguous(mbuf, i);
+  frame.time = Timestamp{meta.timestamp_ns};
+  frame.original_length = meta.original_length;
+  frame.link = meta.link_type;
+  frame.port = ways_[i] == Way::plain ? ingress_port_ : contexts_[i].ingress_port;
+  frame.is_test = (meta.flags & port::kTest) != 0;
+  if ((mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) {
+    frame.stripped_vlan = mbuf->vlan_tci & packet::kVlanIdMask;
+  }
+  if ((mbuf->ol_flags & RTE_MBUF_F_RX_QINQ_STRIPPED) != 0) {
+    frame.stripped_outer_vlan = mbuf->vlan_tci_outer & packet::kVlanIdMask;
+  }
+  recorder_->take_up(frame);
+  inspect_whole(i);
+  recorder_->put_down();
 }
 
 void Worker::inspect_whole(std::uint16_t i) {

@@ -88,6 +88,7 @@ Worker::Worker(const Options& options, std::unique_ptr<detect::Inspector> inspec
       decode_options_(options.decode),
       index_(options.index),
       handover_(options.handover),
+      recorder_(options.recorder()),
       inspector_(std::move(inspector)),
       policies_(policies),
       generation_(first.generation),

@@ -45,6 +45,7 @@ struct Arguments {
   std::uint32_t flows = 0;
   bool small_pages = false;
   bool no_fast_lane = false;
+  bool keep_evidence = false;
   bool reloads = false;
 };
 
@@ -67,6 +68,8 @@ bool parse(int argc, char** argv, Arguments& arguments, int& code) {
   add("small-pages", po::bool_switch(&arguments.small_pages), "4 KiB pages, for comparison");
   add("no-fast-lane", po::bool_switch(&arguments.no_fast_lane),
       "every packet goes the whole way, for comparison");
+  add("keep-evidence", po::bool_switch(&arguments.keep_evidence),
+      "with evidence.capture, all but the writing");
   add("reloads", po::bool_switch(&arguments.reloads),
       "measure exchanges of the rules under the worker, too; one worker");
   add("json", po::value(&arguments.json), "file for the result");
@@ -129,7 +132,7 @@ nlohmann::json measure(Arguments& arguments) {
   std::vector<std::unique_ptr<BenchWorker>> workers;
   for (unsigned i = 0; i < arguments.workers; ++i) {
     workers.push_back(std::make_unique<BenchWorker>(
-        shared, WorkerSetup{i, flows, eal_huge, !arguments.no_fast_lane}));
+        shared, WorkerSetup{i, flows, eal_huge, !arguments.no_fast_lane, arguments.keep_evidence}));
   }
   Traffic traffic = make_traffic(arguments.traffic);
   nlohmann::json row =

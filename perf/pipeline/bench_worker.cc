@@ -92,6 +92,11 @@ BenchWorker::BenchWorker(const Shared& shared, const WorkerSetup& setup)
   options.inspector.raw_scan_bytes = shared.config.inspect.raw_scan_bytes;
   options.inspector.make_room = [](void* self) { return static_cast<BenchWorker*>(self)->drain(); };
   options.inspector.make_room_context = this;
+  if (setup.keep_evidence) {
+    lane_ = std::make_unique<exhibit::Lane>(std::size_t{8} << 20);
+    recorder_ = std::make_unique<exhibit::Recorder>(exhibit::Recorder::Options{}, *lane_);
+    options.inspector.recorder = recorder_.get();
+  }
   policies_ = must(pipeline::PolicySwitch::create(shared.policy, 1));
   worker_ = must(pipeline::Worker::create(options, *policies_, ring_));
 }
@@ -109,6 +114,9 @@ bool BenchWorker::drain() {
     ++finding_count_;
     ring_.pop();
     any = true;
+  }
+  while (lane_ != nullptr && !lane_->ring.front().empty()) {
+    lane_->ring.pop();
   }
   return any;
 }

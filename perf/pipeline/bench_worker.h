@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "detect/inspector.h"
 #include "detect/policy.h"
+#include "exhibit/recorder.h"
 #include "pipeline/worker.h"
 #include "port/replay.h"
 #include "rules/rule_set.h"
@@ -31,6 +32,7 @@ struct WorkerSetup {
   std::uint32_t flows = 0;  // entries of the flow table; 0: the configuration's default
   bool eal_memory = false;  // for the flow table
   bool fast_lane = true;
+  bool keep_evidence = false;  // as evidence.capture does; what is kept is thrown away, not written
 };
 
 // Cost of one loop of a source.
@@ -71,6 +73,8 @@ class BenchWorker {
   std::vector<std::uint64_t> by_rule_;
   std::vector<bool> graded_;  // by rule: the ground truth is about it
   std::uint64_t finding_count_ = 0;
+  std::unique_ptr<exhibit::Lane> lane_;  // with keep_evidence
+  std::unique_ptr<exhibit::Recorder> recorder_;
   std::unique_ptr<pipeline::PolicySwitch> policies_;
   std::unique_ptr<pipeline::Worker> worker_;
 };

@@ -279,6 +279,36 @@ Seeds hellos() {
           support::client_hello(""), support::client_hello_of("")};
 }
 
+// Forms of planting a secret, around heads and bodies, and frames.
+Seeds exhibits() {
+  const std::string split(1, '\0');
+  const std::vector<std::string> around = {
+      "GET /latest/meta-data/ HTTP/1.1\r\nHost: a" + split + "Accept: */*\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nServer: EC2ws\r\nContent-Length: 9" + split + "}",
+      "latest;a=%3f" + split + "Host: b\r\n",
+      "5\r\n{\"Tok\r\n" + split + "\r\n0\r\n\r\n",
+      text_of(request().build()),
+      text_of(PacketBuilder()
+                  .ethernet()
+                  .ipv4("169.254.169.254", "10.0.0.1")
+                  .icmp(3, 3)
+                  .bytes(PacketBuilder().ipv4("10.0.0.1", "169.254.169.254").tcp(1, 80).build())
+                  .build()),
+      text_of(PacketBuilder()
+                  .ethernet()
+                  .ipv6("fe80::1", "fe80::2")
+                  .icmpv6(137, 0)
+                  .bytes(Bytes(60, 4))
+                  .build())};
+  Seeds seeds;
+  for (const std::string& one : around) {
+    for (const unsigned choice : {0x00u, 0x11u, 0x22u, 0x43u, 0x80u}) {
+      seeds.push_back(std::string(1, static_cast<char>(choice)) + '\x01' + one);
+    }
+  }
+  return seeds;
+}
+
 using Makers = std::map<std::string, std::function<Seeds()>>;
 
 Makers makers(const fs::path& folder, const fs::path& conf) {
@@ -302,6 +332,7 @@ Makers makers(const fs::path& folder, const fs::path& conf) {
       {"credentials", credentials},
       {"client_hello", hellos},
       {"exchange", streams},
+      {"exhibit", exhibits},
       {"streams", streams},
   };
 }

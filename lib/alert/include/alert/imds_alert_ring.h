@@ -52,7 +52,7 @@ extern "C" {
 #define IMDS_ALERT_RING_NAME "/imds-inspector"
 #define IMDS_ALERT_RING_MAGIC UINT64_C(0x474e495253444d49) /* "IMDSRING", little endian */
 #define IMDS_ALERT_RING_ABI_MAJOR 1
-#define IMDS_ALERT_RING_ABI_MINOR 3
+#define IMDS_ALERT_RING_ABI_MINOR 4
 #define IMDS_ALERT_RECORD_SIZE 4096
 #define IMDS_ALERT_SEQUENCE_WRITING UINT64_MAX
 
@@ -292,6 +292,20 @@ struct imds_alert_exchange {
   uint8_t reserved1[4];
 };
 
+/* Where the packets of the exchange are kept, if evidence capture is on: a file of the worker that
+ * saw it, named after `run` (as UTC), the worker and `file`:
+ *   imds-20251008T120000Z-w0-000001.pcapng
+ * and numbers in it as readers of captures count packets, from 1. The file is written a moment
+ * after the alert. Since ABI 1.4; all zero: nothing is kept, or the record is older. */
+struct imds_alert_packets {
+  uint32_t run;      /* Unix time in seconds */
+  uint32_t file;     /* from 1; 0: nothing is kept */
+  uint32_t last;     /* number of the exchange's last packet when the alert was raised */
+  uint8_t completes; /* 1: that packet completed the event */
+  uint8_t reserved[3];
+  uint64_t before; /* bit i: packet last - 1 - i is of the exchange, too */
+};
+
 /* Bits of imds_alert_record.flags. */
 enum imds_alert_flags {
   IMDS_ALERT_HAS_PORTS = 0x01, /* the peers' ports are set */
@@ -373,7 +387,7 @@ struct imds_alert_record {
   struct imds_alert_evidence evidence; /* since ABI 1.3 */
   struct imds_alert_story story;       /* since ABI 1.3 */
   struct imds_alert_exchange exchange; /* since ABI 1.3 */
-  uint8_t reserved[24];
+  struct imds_alert_packets packets;   /* since ABI 1.4 */
 };
 
 IMDS_ALERT_STATIC_ASSERT(sizeof(struct imds_alert_ring_header) == 256, "header layout");
@@ -406,6 +420,9 @@ IMDS_ALERT_STATIC_ASSERT(sizeof(struct imds_alert_exchange) == 304, "exchange la
 IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_exchange, http_status) == 32,
                          "exchange layout");
 IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_exchange, region) == 48, "exchange layout");
+IMDS_ALERT_STATIC_ASSERT(sizeof(struct imds_alert_packets) == 24, "packets layout");
+IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_packets, before) == 16, "packets layout");
+IMDS_ALERT_STATIC_ASSERT(offsetof(struct imds_alert_record, packets) == 4072, "record layout");
 IMDS_ALERT_STATIC_ASSERT(sizeof(struct imds_alert_record) == IMDS_ALERT_RECORD_SIZE, "record size");
 
 /* Copies record `number` out of its slot. 1: *out holds it whole. 0: it has been overwritten, is

@@ -87,6 +87,7 @@ class RecordMaker {
   void set_evidence(const event::Finding& finding);
   void set_exchange(const event::Finding& finding);
   void set_request(const event::Finding& finding);
+  void set_packets(const event::KeptPackets& kept);
   void set_name(const event::Finding& finding);
   void set_event(std::string_view name);
   void set_id(const RuleFacts& rule);
@@ -115,6 +116,7 @@ template <typename Text>
 
 [[nodiscard]] IpAddress address_of(const imds_alert_peer& peer);
 [[nodiscard]] IpAddress address_of(const imds_alert_address& address);
+[[nodiscard]] event::KeptPackets packets_of(const imds_alert_record& record);
 
 // The record's UUID, 8-4-4-4-12, lower case.
 [[nodiscard]] std::string id_text(const imds_alert_record& record);

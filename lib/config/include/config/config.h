@@ -261,12 +261,27 @@ struct Fragments {
 // anything.
 [[nodiscard]] std::vector<std::string> default_metadata_names();
 
+// Packets of alerted exchanges, kept in files.
+struct EvidenceCapture {
+  bool enabled = false;
+  std::string directory = "/var/lib/imds-inspector";
+  std::uint32_t file_mib = 64;
+  std::uint32_t files = 8;                   // per worker; the oldest makes room
+  std::uint32_t exchange_packets = 256;      // most of one exchange
+  std::uint32_t exchange_kib = 256;          // the same
+  std::uint32_t exchanges_per_minute = 600;  // per worker
+  std::uint32_t queue_mib = 8;               // per worker, on the way to the writer
+  Origin where;
+  friend bool operator==(const EvidenceCapture&, const EvidenceCapture&) = default;
+};
+
 // Who answers from the endpoints' addresses, and who claims them.
 struct Evidence {
   std::vector<std::string> metadata_names = default_metadata_names();
   std::uint32_t owners = 4096;          // per worker, addresses whose owner is remembered
   std::uint32_t forget_seconds = 3600;  // owners not seen for so long are new again
   std::uint32_t dns_streams = 64;       // per worker, DNS messages over TCP under way, 64 KiB each
+  EvidenceCapture capture;
   friend bool operator==(const Evidence&, const Evidence&) = default;
 };
 

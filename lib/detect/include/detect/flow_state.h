@@ -9,6 +9,7 @@
 #include "base/counter.h"
 #include "classify/address_class.h"
 #include "detect/tunnel_memory.h"
+#include "exhibit/recorder.h"
 #include "flow/arena.h"
 #include "flow/delivered.h"
 #include "flow/held_segments.h"
@@ -158,19 +159,20 @@ struct FlowState {
   Elsewhere elsewhere;
   std::uint16_t endpoint = classify::kNoEndpoint;
   std::uint16_t exchange = kNoExchange;  // in Exchanges
+  exhibit::Mark mark;                    // in the recorder, where evidence is kept
   // Rules (Policy::rule_identities) that have alerted on raw_match.
   std::array<std::uint16_t, kRememberedRawRules> raw_rules{};
   std::uint8_t raw_rule_count = 0;
   std::uint8_t client = kClientUnknown;  // flow::Direction of the client's packets
   ClientEvidence client_evidence = ClientEvidence::none;
-  std::uint8_t closed = 0;  // bit per direction: FIN reached; kReset
-  bool overlap_reported = false;
+  std::uint8_t closed = 0;   // bit per direction: FIN reached; kReset
   bool of_interest = false;  // touches an endpoint or an address a rule names
   bool connection_reported = false;
   bool saw_syn = false;
   bool saw_payload = false;
-  bool judged = false;  // counted for the one-sided share
-  bool is_test = false;
+  bool overlap_reported : 1 = false;
+  bool judged : 1 = false;  // counted for the one-sided share
+  bool is_test : 1 = false;
   bool http2 : 1 = false;           // HTTP/2 was recognised
   bool http2_reported : 1 = false;  // http2_mid_stream was raised
   // 1 + the direction whose ClientHello is being collected in its `head`; 0: none.

@@ -45,6 +45,7 @@
 #include "event/event.h"
 #include "event/finding.h"
 #include "evidence/server_name.h"
+#include "exhibit/recorder.h"
 #include "flow/arena.h"
 #include "flow/delivered.h"
 #include "flow/held_segments.h"
@@ -78,6 +79,9 @@ struct Options {
   // delivered, so that `holders` is true at the next packet. True if there is room now.
   bool (*make_room)(void* context) = nullptr;
   void* make_room_context = nullptr;
+  // Keeps the packets of what alerts; must outlive the inspector. The caller tells it which packet
+  // is at hand. nullptr: nothing is kept.
+  exhibit::Recorder* recorder = nullptr;
 };
 
 // On cache lines of its own, as are its counters: workers share none.
@@ -346,6 +350,14 @@ class alignas(kCacheLine) Inspector {
   void forget_reported_raw_rules(FlowState& flow);
   bool queue(const event::Event& event);
 
+  // keep_packets.cc: what alerts is kept as evidence. Only with a recorder.
+  void begin_keeping(const Step& step);
+  void end_keeping(const Step& step);
+  [[nodiscard]] event::KeptPackets kept_for(const event::Event& event);
+  [[nodiscard]] bool keeps(const FlowState& flow) const {
+    return options_.recorder != nullptr && options_.recorder->keeps(flow.mark);
+  }
+
   Options options_;
   FindingRing& findings_;
   flow::Arena arena_;
@@ -372,6 +384,7 @@ class alignas(kCacheLine) Inspector {
   http::ResponseHead answer_head_;
   rules::RuleHits hits_;
   evidence::Asked asked_ = evidence::Asked::other;  // by the request at hand
+  FlowState* judged_ = nullptr;  // the flow whose event is being judged; none: it has none
   std::vector<char> unfold_buffer_;
   std::vector<char> target_buffer_;
   std::vector<char> headers_buffer_;

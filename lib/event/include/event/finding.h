@@ -15,6 +15,7 @@
 #include "base/fixed_text.h"
 #include "base/time.h"
 #include "event/event.h"
+#include "event/kept_packets.h"
 
 namespace imds::event {
 
@@ -73,6 +74,7 @@ struct Finding {
   std::array<std::uint16_t, kMaxVlans> vlans;
   Peer source;
   Peer destination;
+  KeptPackets kept;                                      // of the exchange, where evidence is kept
   std::array<std::uint16_t, kMaxRulesPerFinding> rules;  // indices into that ruleset
 
   // Short texts first: what most findings fill stands on few cache lines.
@@ -130,7 +132,7 @@ inline void prefetch_for_writing(const Finding& finding) {
   for_usual_lines(finding, [](const void* line) { __builtin_prefetch(line, kWrite); });
 }
 
-// Fills everything but worker, generation and rules.
+// Fills everything but worker, generation, rules and kept packets.
 void fill(Finding& finding, const Event& event);
 
 // event::has_story() of the event it was made of.

@@ -34,6 +34,7 @@
 #include "classify/classifier.h"
 #include "classify/vlan_census.h"
 #include "detect/inspector.h"
+#include "exhibit/recorder.h"
 #include "flow/clock.h"
 #include "flow/defragmenter.h"
 #include "flow/key.h"
@@ -107,6 +108,8 @@ struct Options {
   flow::DefragmenterOptions fragments;  // on_lost is the worker's
   unsigned index = 0;                   // of this worker among those of `handover`
   Handover* handover = nullptr;         // must outlive the worker; none: it is the only one
+  // Of `inspector`, too: keeps the packets of what alerts, where evidence is kept.
+  [[nodiscard]] exhibit::Recorder* recorder() const { return inspector.recorder; }
 };
 
 // On cache lines of its own: another worker's counters may lie next to it.
@@ -184,6 +187,7 @@ class alignas(kCacheLine) Worker {
   [[nodiscard]] bool passes_control(std::uint16_t i);
   [[nodiscard]] bool is_unwatched(const flow::Key& key) const;
   void inspect_whole(std::uint16_t i);
+  void inspect_kept(std::uint16_t i);
   void count(Disposition disposition, std::uint64_t packets = 1);
   void note_evidence(const detect::PacketContext& context);
   void count_tunnels(const TunnelPath& path, std::size_t first);
@@ -222,6 +226,7 @@ class alignas(kCacheLine) Worker {
   packet::DecodeOptions decode_options_;
   unsigned index_;
   Handover* handover_;
+  exhibit::Recorder* recorder_;  // nullptr: no evidence is kept
   bool finishing_ = false;
   std::unique_ptr<detect::Inspector> inspector_;
   PolicySwitch& policies_;
