@@ -102,7 +102,7 @@ pipeline::Options worker_options(const Settings& settings, const EngineOptions& 
   options.inspector.history_mib = config.inspect.history_mib;
   options.verify_checksums = config.inspect.verify_checksums;
   options.inspector.http2_bytes = std::size_t{config.inspect.http2_mib} << 20;
-  options.inspector.evidence = evidence_options(config.evidence);
+  options.inspector.evidence = evidence_options(config);
   options.inspector.told_stories.repeat_after_ns = story_repeat_ns(config);
   options.inspector.told_stories.secret = options.inspector.evidence.owners.secret;
   options.inspector.exchanges = config.inspect.exchanges;
@@ -306,8 +306,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const Settings& settings,
   if (!story) {
     return pass_on(story);
   }
-  const flow::HashSecret secret = flow::HashSecret::random();
-  engine->holders_ = std::make_unique<AddressSet>(SipKey{secret.words[0], secret.words[1]});
+  engine->holders_ = std::make_unique<AddressSet>(random_key());
   story->stages.holders = engine->holders_.get();
   engine->story_ = std::make_unique<story::Story>(std::move(*story), rings, options.sinks);
   if (settings.config.evidence.capture.enabled) {

@@ -57,7 +57,7 @@ TEST_F(EvidenceTest, TheFirstAnswerToEachClientIsAnEvent) {
 
 // What of who was answered finds no room is told again.
 TEST_F(EvidenceTest, AnsweredClientsAreRememberedAsFarAsThereIsRoom) {
-  Options few = options();
+  Options few = evidence_options();
   few.evidence.answers.entries = 8;
   Bench bench(kEvidenceRule, few);
   const auto flood = [&] {
