@@ -138,6 +138,10 @@ void Inspector::note_texts(const Step& step, RequestNote& note,
                            std::array<std::string_view, 5> texts) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const std::string_view text = texts[i].substr(0, kLongestNoted[i]);
+    note.ends[i] = static_cast<std::uint16_t>(note.text.size());
+    if (text.empty()) {
+      continue;
+    }
     HeadCollector collector{note.text, {}};
     const bool kept =
         keep(step, collector, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});

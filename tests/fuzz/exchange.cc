@@ -117,6 +117,7 @@ class Rig {
     detect::Options options;
     options.arena.blocks = {64, 16, 8, 4};
     options.exchanges = 4;
+    options.told_stories.repeat_after_ns = 0;  // every run is told whole
     options.inflaters = 1;
     options.body_bytes_max = 4096;
     inspector_ = detect::Inspector::create(options, *seat_, findings_).value();

@@ -384,7 +384,7 @@ TEST(Stats, Numbers) {
   EXPECT_EQ(j["overwritten"], 5);
   EXPECT_EQ(j["capacity"], 8);
   EXPECT_EQ(j["record_bytes"], 4096);
-  EXPECT_EQ(j["layout"], "1.3");
+  EXPECT_EQ(j["layout"], "1.4");
   EXPECT_EQ(j["writer"]["state"], "alive");
   EXPECT_EQ(j["writer"]["pid"], getpid());
   EXPECT_EQ(j["writer"]["published"], 10);

@@ -32,7 +32,7 @@ TEST_F(ShippedRules, AllLoadWithoutWarnings) {
                                            "other-clouds"};
   const Result<LoadedRules> loaded = load_paths(folders, fields_);
   ASSERT_TRUE(loaded.has_value()) << loaded.error().to_string();
-  EXPECT_EQ(loaded->rules.size(), 38u);
+  EXPECT_EQ(loaded->rules.size(), 39u);
   EXPECT_TRUE(loaded->skipped.empty());
   for (const Warning& warning : loaded->warnings) {
     ADD_FAILURE() << warning.where.file << ":" << warning.where.line << ": " << warning.message;
