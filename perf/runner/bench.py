@@ -7,7 +7,7 @@ import programs
 from programs import Missing
 
 # The order of the tables. A build's generator may know fewer, or others as well.
-PROFILES = ["small", "mix", "imix", "http", "imds", "hostile", "elephant", "mix-vlan", "mix-vxlan",
+PROFILES = ["small", "mix", "imix", "http", "imds", "exchanges", "hostile", "elephant", "mix-vlan", "mix-vxlan",
             "flows-10k", "flows-1M", "flows-10M"]
 ALIASES = {"vlan", "vxlan"}
 TWO_WORKERS = "mix-2-workers"

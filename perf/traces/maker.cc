@@ -36,6 +36,8 @@ Conversation Maker::make(Kind kind) {
       return dns();
     case Kind::imds:
       return imds();
+    case Kind::exchange:
+      return exchange();
     case Kind::chatter:
       return chatter();
     case Kind::bare_acks:

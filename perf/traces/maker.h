@@ -15,6 +15,7 @@ enum class Kind : std::uint8_t {
   quic,       // long datagrams from the server, short ones to it
   dns,        // one question, one answer
   imds,       // a client of the metadata service: everything it asks alerts
+  exchange,   // a client that is given a token, a role and credentials, to the end
   chatter,    // TCP segments of a few bytes, each acknowledged, in 64-byte frames
   bare_acks,  // one direction of downloads: acknowledgements of data that went another way
   small_udp,  // datagrams in 64-byte frames
@@ -48,6 +49,8 @@ class Maker {
   [[nodiscard]] Ends ends(std::uint16_t server_port, std::size_t v6_in);
   [[nodiscard]] Ends tcp_ends(std::uint16_t server_port, std::size_t v6_in);
   [[nodiscard]] std::string random_text(std::size_t size);
+  // A temporary access key id of some account, as its encoding has it.
+  [[nodiscard]] std::string random_key_id();
   [[nodiscard]] std::string target();
   // A head of a browser, up to and with its empty line. `body`: bytes that follow.
   [[nodiscard]] std::string browser_head(std::string_view method, std::size_t body);
@@ -62,6 +65,7 @@ class Maker {
   [[nodiscard]] Conversation quic();
   [[nodiscard]] Conversation dns();
   [[nodiscard]] Conversation imds();
+  [[nodiscard]] Conversation exchange();
   [[nodiscard]] Conversation chatter();
   [[nodiscard]] Conversation bare_acks();
   [[nodiscard]] Conversation small_udp();

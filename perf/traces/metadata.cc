@@ -79,6 +79,57 @@ Conversation Maker::imds() {
   return out;
 }
 
+std::string Maker::random_key_id() {
+  constexpr std::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  std::string out = "ASIA";
+  // Of the 80 bits behind the prefix the first is never set.
+  out += kBase32[random_.between(0, kBase32.size() / 2 - 1)];
+  while (out.size() < 20) {
+    out += kBase32[random_.between(0, kBase32.size() - 1)];
+  }
+  return out;
+}
+
+// What an impersonation that succeeds looks like, on one kept connection: a token, the role's name,
+// and its credentials, as long as real ones are.
+Conversation Maker::exchange() {
+  constexpr std::size_t kSessionTokenSize = 1'000;
+  Conversation out;
+  out.ends = tcp_ends(80, 0);
+  out.ends.server = IpAddress::v4(0xa9fea9fe);
+  TcpPlan plan(out, random_, noise_);
+  const std::string common =
+      " HTTP/1.1\r\nHost: 169.254.169.254\r\nUser-Agent: " + std::string(random_.any(kAgents)) +
+      "\r\n";
+  const std::string token = "FAKE" + random_text(52);
+  const auto ask = [&](std::string_view request, const std::string& header) {
+    plan.client(std::string(request) + common + header + "\r\n");
+    plan.ack(false);
+  };
+  const auto answer = [&](std::string_view header, const std::string& body) {
+    plan.server("HTTP/1.1 200 OK\r\n" + std::string(header) +
+                "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    plan.ack(true);
+  };
+  plan.handshake();
+  ask("PUT /latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds: 21600\r\n");
+  answer("X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 21600\r\nContent-Type: text/plain\r\n", token);
+  const std::string with_token = "X-aws-ec2-metadata-token: " + token + "\r\nAccept: */*\r\n";
+  ask("GET /latest/meta-data/iam/security-credentials/", with_token);
+  answer("Content-Type: text/plain\r\n", "web");
+  ask("GET /latest/meta-data/iam/security-credentials/web", with_token);
+  answer("Content-Type: text/plain\r\n",
+         "{\n  \"Code\" : \"Success\",\n  \"LastUpdated\" : \"2026-01-01T00:00:00Z\",\n"
+         "  \"Type\" : \"AWS-HMAC\",\n  \"AccessKeyId\" : \"" +
+             random_key_id() + "\",\n  \"SecretAccessKey\" : \"FAKE" + random_text(36) +
+             "\",\n  \"Token\" : \"FAKE" + random_text(kSessionTokenSize) +
+             "\",\n  \"Expiration\" : \"2026-01-01T06:00:00Z\"\n}");
+  plan.fin();
+  out.alerts.add("connection", kAccessRule);
+  out.alerts.add("http_request", kAccessRule, 3);
+  return out;
+}
+
 Conversation Maker::imds_of(const IpAddress& client, std::uint16_t port) {
   Conversation out;
   out.ends = tcp_ends(80, 0);

@@ -41,6 +41,9 @@ std::vector<Recipe> make_recipes() {
        {{Kind::heads, 0.999}, {Kind::imds, 0.001}}},
       {profile("imds", "clients of the metadata service: every request alerts", 131'072, 1'024),
        {{Kind::imds, 1.0}}},
+      {profile("exchanges", "clients of the service that are given a token, a role and credentials",
+               131'072, 1'024),
+       {{Kind::exchange, 1.0}}},
       // Longer than a defragmenter remembers: fragments of one loop are no duplicates in the next.
       {profile("hostile",
                "requests out of order, overlapping, fragmented, tunnelled, encoded; and decoys",

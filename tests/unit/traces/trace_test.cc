@@ -121,8 +121,9 @@ TEST(Profiles, SamePacketsWithEveryCompiler) {
       {"mix", 0xfbf5a28b8c4eb987},       {"mix-vlan", 0x55846424f99ea7e6},
       {"mix-vxlan", 0x3873bdfe87a86074}, {"imix", 0xa2f750e318989e36},
       {"small", 0x855de58bc5cf4eda},     {"http", 0x565d625d9648c94b},
-      {"imds", 0x12acd6c628872d34},      {"hostile", 0x1a2a4b1ed7571b5c},
-      {"elephant", 0x1fbc595a24e47c0d},  {"flows-10k", 0x1578b6e5303e6335},
+      {"imds", 0x12acd6c628872d34},      {"exchanges", 0xcf48a26837031a7e},
+      {"hostile", 0x1a2a4b1ed7571b5c},   {"elephant", 0x1fbc595a24e47c0d},
+      {"flows-10k", 0x1578b6e5303e6335},
   };
   for (const auto& [name, known] : kKnown) {
     EXPECT_EQ(fingerprint(name, 1), known) << name;
@@ -130,9 +131,9 @@ TEST(Profiles, SamePacketsWithEveryCompiler) {
 }
 
 TEST(Profiles, Names) {
-  EXPECT_THAT(names(), testing::IsSupersetOf({"mix", "imix", "small", "http", "imds", "hostile",
-                                              "elephant", "mix-vlan", "mix-vxlan", "flows-10k",
-                                              "flows-1M", "flows-10M"}));
+  EXPECT_THAT(names(), testing::IsSupersetOf({"mix", "imix", "small", "http", "imds", "exchanges",
+                                              "hostile", "elephant", "mix-vlan", "mix-vxlan",
+                                              "flows-10k", "flows-1M", "flows-10M"}));
   EXPECT_EQ(profile_of("vlan").name, "mix-vlan");
   EXPECT_EQ(profile_of("vxlan").name, "mix-vxlan");
   EXPECT_FALSE(find_profile("mixed"));
@@ -184,6 +185,9 @@ TEST(Http, StreamsAreWhole) {
 }
 TEST(Imds, StreamsAreWhole) {
   expect_whole_streams("imds", 20'000);
+}
+TEST(Exchanges, StreamsAreWhole) {
+  expect_whole_streams("exchanges", 20'000);
 }
 TEST(Elephant, StreamsAreWhole) {
   expect_whole_streams("elephant", 20'000);
