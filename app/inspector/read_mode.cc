@@ -66,13 +66,17 @@ T& keep_until_exit(std::unique_ptr<T> owned) {
 void inspect_all(Engine& engine, port::CaptureSource& source, PrintSink& printer,
                  Progress& progress) {
   port::Source* const sources[] = {&source};
+  std::uint64_t shown = 0;
   while (!source.exhausted() && !stop_requested() && !printer.failed()) {
     engine.worker(0).poll(sources);
-    const bool found = engine.story().poll(std::numeric_limits<std::size_t>::max()) > 0;
-    if (found && source.is_stream()) {
+    engine.story().poll(std::numeric_limits<std::size_t>::max());
+    // Some were told meanwhile, while the worker polled.
+    const std::uint64_t alerts = engine.story().alerts();
+    if (alerts != shown && source.is_stream()) {
       printer.flush();  // the next packet may be long in coming
+      shown = alerts;
     }
-    progress.update(source.progress(), engine.story().alerts());
+    progress.update(source.progress(), alerts);
   }
   engine.worker(0).finish();
   engine.story().poll(std::numeric_limits<std::size_t>::max());

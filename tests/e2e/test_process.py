@@ -44,6 +44,32 @@ def quiet(owned, tmp_path):
     return start
 
 
+# --- what a crash would leave behind ---
+
+
+def core_filter(process):
+    return int(pathlib.Path("/proc/%d/coredump_filter" % process.pid).read_text(), 16)
+
+
+def test_core_dumps_hold_no_memory(quiet):
+    inspector, _ = quiet()
+    assert core_filter(inspector.process) == 0x10
+
+
+def test_core_dumps_are_the_users_choice():
+    command = 'echo 0x37 > /proc/self/coredump_filter; exec "$0" --read -'
+    process = subprocess.Popen(["bash", "-c", command, str(INSPECTOR)], stdin=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process.stdin.write(SAMPLE.read_bytes()[:200])
+    process.stdin.flush()
+    harness.wait_for("the inspector to begin",
+                     lambda: pathlib.Path("/proc/%d/comm" % process.pid).read_text().strip()
+                     == INSPECTOR.name)
+    assert core_filter(process) == 0x37
+    process.kill()
+    process.communicate()
+
+
 # --- --read and its ends ---
 
 
