@@ -118,12 +118,15 @@ Conversation Maker::exchange() {
   ask("GET /latest/meta-data/iam/security-credentials/", with_token);
   answer("Content-Type: text/plain\r\n", "web");
   ask("GET /latest/meta-data/iam/security-credentials/web", with_token);
+  // One after the other: within one expression, each compiler has its own order.
+  const std::string key_id = random_key_id();
+  const std::string secret = "FAKE" + random_text(36);
+  const std::string session = "FAKE" + random_text(kSessionTokenSize);
   answer("Content-Type: text/plain\r\n",
          "{\n  \"Code\" : \"Success\",\n  \"LastUpdated\" : \"2026-01-01T00:00:00Z\",\n"
          "  \"Type\" : \"AWS-HMAC\",\n  \"AccessKeyId\" : \"" +
-             random_key_id() + "\",\n  \"SecretAccessKey\" : \"FAKE" + random_text(36) +
-             "\",\n  \"Token\" : \"FAKE" + random_text(kSessionTokenSize) +
-             "\",\n  \"Expiration\" : \"2026-01-01T06:00:00Z\"\n}");
+             key_id + "\",\n  \"SecretAccessKey\" : \"" + secret + "\",\n  \"Token\" : \"" +
+             session + "\",\n  \"Expiration\" : \"2026-01-01T06:00:00Z\"\n}");
   plan.fin();
   out.alerts.add("connection", kAccessRule);
   out.alerts.add("http_request", kAccessRule, 3);

@@ -121,7 +121,7 @@ TEST(Profiles, SamePacketsWithEveryCompiler) {
       {"mix", 0xfbf5a28b8c4eb987},       {"mix-vlan", 0x55846424f99ea7e6},
       {"mix-vxlan", 0x3873bdfe87a86074}, {"imix", 0xa2f750e318989e36},
       {"small", 0x855de58bc5cf4eda},     {"http", 0x565d625d9648c94b},
-      {"imds", 0x12acd6c628872d34},      {"exchanges", 0xcf48a26837031a7e},
+      {"imds", 0x12acd6c628872d34},      {"exchanges", 0x7313907a994e5274},
       {"hostile", 0x1a2a4b1ed7571b5c},   {"elephant", 0x1fbc595a24e47c0d},
       {"flows-10k", 0x1578b6e5303e6335},
   };
