@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/age_list.h"
 #include "detect/flow_state.h"
 
 namespace imds::detect {
@@ -16,16 +17,11 @@ Exchanges::Exchanges(std::size_t slots, std::size_t inflaters, flow::Arena& aren
 }
 
 void Exchanges::link(std::uint32_t slot) {
-  slots_[slot].older = newest_;
-  slots_[slot].newer = kNone;
-  (newest_ == kNone ? oldest_ : slots_[newest_].newer) = slot;
-  newest_ = slot;
+  imds::link_newest(slots_, slot, oldest_, newest_);
 }
 
 void Exchanges::unlink(std::uint32_t slot) {
-  const Exchange& e = slots_[slot];
-  (e.older == kNone ? oldest_ : slots_[e.older].newer) = e.newer;
-  (e.newer == kNone ? newest_ : slots_[e.newer].older) = e.older;
+  imds::unlink(slots_, slot, oldest_, newest_);
 }
 
 void Exchanges::free_slot(std::uint32_t slot) {

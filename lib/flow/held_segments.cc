@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/age_list.h"
+
 namespace imds::flow {
 
 namespace {
@@ -155,16 +157,11 @@ HeldSegments::Handle HeldSegments::begin_stream(Timestamp now, void* owner) {
 }
 
 void HeldSegments::link_newest(std::uint32_t index) {
-  streams_[index].older = newest_;
-  streams_[index].newer = kNone;
-  (newest_ == kNone ? oldest_ : streams_[newest_].newer) = index;
-  newest_ = index;
+  imds::link_newest(streams_, index, oldest_, newest_);
 }
 
 void HeldSegments::unlink(std::uint32_t index) {
-  const Stream& gone = streams_[index];
-  (gone.older == kNone ? oldest_ : streams_[gone.older].newer) = gone.newer;
-  (gone.newer == kNone ? newest_ : streams_[gone.newer].older) = gone.older;
+  imds::unlink(streams_, index, oldest_, newest_);
 }
 
 HeldSegments::Segment HeldSegments::front(Handle handle) const {

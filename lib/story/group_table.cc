@@ -4,6 +4,8 @@
 #include <bit>
 #include <cassert>
 
+#include "base/age_list.h"
+
 namespace imds::story {
 namespace {
 
@@ -86,15 +88,11 @@ void GroupTable::touch(Group& group) {
 }
 
 void GroupTable::link_newest(std::uint32_t at) {
-  groups_[at].older = newest_;
-  groups_[at].newer = kNone;
-  (newest_ == kNone ? oldest_ : groups_[newest_].newer) = at;
-  newest_ = at;
+  imds::link_newest(groups_, at, oldest_, newest_);
 }
 
 void GroupTable::unlink(const Group& group) {
-  (group.older == kNone ? oldest_ : groups_[group.older].newer) = group.newer;
-  (group.newer == kNone ? newest_ : groups_[group.newer].older) = group.older;
+  imds::unlink(groups_, static_cast<std::uint32_t>(index(group)), oldest_, newest_);
 }
 
 }  // namespace imds::story
