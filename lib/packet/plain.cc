@@ -37,8 +37,8 @@ void widen(const PlainPacket& packet, ByteSpan frame, Timestamp time, PacketView
     set_ipv4(packet, header, out);
   }
   out.protocol = static_cast<std::uint8_t>(packet.protocol);
-  out.source_port = packet.source_port;
-  out.destination_port = packet.destination_port;
+  out.source_port = packet.source_port();
+  out.destination_port = packet.destination_port();
   if (packet.protocol == IpProtocol::tcp) {
     out.tcp = {packet.sequence, packet.acknowledgment, load_be16(transport + 14), packet.tcp_flags};
   }

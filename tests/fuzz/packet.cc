@@ -44,7 +44,11 @@ void check(const packet::PacketView& view, ByteSpan bytes, const packet::DecodeO
 void check_plain(ByteSpan frame, const packet::DecodeOptions& options) {
   using fuzz::require;
   packet::PlainPacket plain;
+  packet::PlainPacket straight;
+  const bool is_straight =
+      packet::read_tcp_in_ipv4(frame, straight) || packet::read_tcp_in_ipv6(frame, straight);
   if (!packet::read_plain(frame, options.ports, plain)) {
+    require(!is_straight, "the straight lines take less than the short way");
     return;
   }
   packet::PacketView view;
@@ -59,8 +63,8 @@ void check_plain(ByteSpan frame, const packet::DecodeOptions& options) {
           std::equal(plain.destination, plain.destination + size, view.destination.bytes.begin()),
       "addresses agree");
   require(static_cast<std::uint8_t>(plain.protocol) == view.protocol &&
-              plain.source_port == view.source_port &&
-              plain.destination_port == view.destination_port,
+              plain.source_port() == view.source_port &&
+              plain.destination_port() == view.destination_port,
           "protocol and ports agree");
   require(plain.payload == view.payload.data() && plain.payload_size == view.payload.size() &&
               plain.payload_size == view.payload_length,
@@ -78,10 +82,9 @@ void check_plain(ByteSpan frame, const packet::DecodeOptions& options) {
               wide.network.size() == view.network.size() && wide.ether_type == view.ether_type &&
               wide.source == view.source && wide.destination == view.destination,
           "widened, it is what the whole way makes of it");
-  packet::PlainPacket straight;
-  require(!packet::read_tcp_in_ipv4(frame, straight) ||
+  require(!is_straight ||
               (straight.payload == plain.payload && straight.payload_size == plain.payload_size),
-          "the straight line takes the same payload");
+          "the straight lines take the same payload");
   flow::Key short_key;
   flow::Key whole_key;
   require(flow::make_key(plain, {}, short_key) == flow::make_key(view, {}, whole_key) &&

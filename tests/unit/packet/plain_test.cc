@@ -162,8 +162,8 @@ void expect_same(const PlainPacket& plain, const PacketView& view) {
   EXPECT_EQ(address(plain.source, plain.is_v6), view.source);
   EXPECT_EQ(address(plain.destination, plain.is_v6), view.destination);
   EXPECT_EQ(static_cast<std::uint8_t>(plain.protocol), view.protocol);
-  EXPECT_EQ(plain.source_port, view.source_port);
-  EXPECT_EQ(plain.destination_port, view.destination_port);
+  EXPECT_EQ(plain.source_port(), view.source_port);
+  EXPECT_EQ(plain.destination_port(), view.destination_port);
   EXPECT_EQ(plain.payload, view.payload.data());
   EXPECT_EQ(plain.payload_size, view.payload.size());
   EXPECT_EQ(plain.payload_size, view.payload_length);
@@ -180,6 +180,13 @@ void expect_same(const PlainPacket& plain, const PacketView& view) {
     const flow::Direction direction = flow::make_key(view, {vlan, true}, whole_key);
     EXPECT_EQ(flow::make_key(plain, {vlan, true}, short_key), direction);
     EXPECT_EQ(short_key, whole_key);
+  }
+  if (!plain.is_v6 && plain.vlan_count == 0) {
+    const flow::HashSecret secret = flow::HashSecret::from_seed(5);
+    flow::Key key;
+    flow::PeersV4 peers;
+    (void)flow::make_key_v4(plain, key, peers);
+    EXPECT_EQ(flow::hash_v4(peers, key.kind, secret), flow::hash(key, secret));
   }
 }
 
@@ -216,15 +223,18 @@ void expect_widened(const Read& read) {
   EXPECT_EQ(wide.payload_length, whole.payload_length);
 }
 
-// What the straight line takes it takes as read_plain() does.
+bool takes_straight(ByteSpan frame, PlainPacket& packet) {
+  return read_tcp_in_ipv4(frame, packet) || read_tcp_in_ipv6(frame, packet);
+}
+
+// What a straight line takes it takes as read_plain() does.
 void expect_straight(const Read& read) {
   PlainPacket straight{};
-  if (!read_tcp_in_ipv4({read.whole.frame.get(), read.whole.size}, straight)) {
+  if (!takes_straight({read.whole.frame.get(), read.whole.size}, straight)) {
     return;
   }
   ASSERT_TRUE(read.taken);
   EXPECT_EQ(straight.vlan_count, 0);
-  EXPECT_FALSE(straight.is_v6);
   expect_same(straight, read.whole.view);
 }
 
@@ -239,13 +249,36 @@ TEST(PlainTest, AgreesWithTheWholeWayOnWhatItTakes) {
   }
 }
 
-TEST(PlainTest, TheStraightLineTakesOrdinaryTcpOnly) {
+TEST(PlainTest, TheStraightLinesTakeOrdinaryTcpOnly) {
+  const Bytes timestamps{1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2};
   PlainPacket packet;
   EXPECT_TRUE(read_tcp_in_ipv4(v4().tcp(1, 2).payload("x").build(), packet));
-  EXPECT_FALSE(read_tcp_in_ipv4(v4().udp(1, 2).payload(std::string(40, 'x')).build(), packet));
-  EXPECT_FALSE(read_tcp_in_ipv4(tagged({{10, 0x8100}}).build(), packet));
+  EXPECT_TRUE(read_tcp_in_ipv4(tcp_with(timestamps).build(), packet));
+  EXPECT_TRUE(read_tcp_in_ipv6(v6().tcp(1, 2).payload("x").build(), packet));
+  EXPECT_TRUE(read_tcp_in_ipv6(v6().tcp(1, 2).tcp_options(timestamps).build(), packet));
+  EXPECT_FALSE(read_tcp_in_ipv4(v6().tcp(1, 2).payload("x").build(), packet));
+  EXPECT_FALSE(read_tcp_in_ipv6(v4().tcp(1, 2).payload("x").build(), packet));
+  EXPECT_FALSE(takes_straight(v4().udp(1, 2).payload(std::string(40, 'x')).build(), packet));
+  EXPECT_FALSE(takes_straight(v6().udp(1, 2).payload(std::string(40, 'x')).build(), packet));
+  EXPECT_FALSE(takes_straight(tagged({{10, 0x8100}}).build(), packet));
+  EXPECT_FALSE(takes_straight(v6().ip_version(4).tcp(1, 2).payload("x").build(), packet));
+  EXPECT_FALSE(takes_straight(v6().tcp(1, 2).tcp_data_offset(4).payload("xxxx").build(), packet));
   for (const Sample& sample : declined()) {
-    EXPECT_FALSE(read_tcp_in_ipv4(sample.bytes, packet)) << sample.name;
+    EXPECT_FALSE(takes_straight(sample.bytes, packet)) << sample.name;
+  }
+}
+
+// In buffers of exactly their size, so that the sanitizer sees any read beyond.
+TEST(PlainTest, TheStraightLinesReadNothingBeyond) {
+  for (const Sample& sample : accepted()) {
+    for (std::size_t size = 0; size < sample.bytes.size(); ++size) {
+      const std::vector<std::uint8_t> cut(sample.bytes.begin(),
+                                          sample.bytes.begin() + static_cast<std::ptrdiff_t>(size));
+      PlainPacket straight{};
+      if (takes_straight(cut, straight)) {
+        ASSERT_LE(straight.payload + straight.payload_size, cut.data() + cut.size()) << sample.name;
+      }
+    }
   }
 }
 

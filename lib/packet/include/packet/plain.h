@@ -21,11 +21,10 @@ namespace imds::packet {
 // Views into the frame it was read from. Without initial values: read_plain() writes what it means.
 struct PlainPacket {
   const std::uint8_t* source;       // 4 or 16 bytes, as on the wire
-  const std::uint8_t* destination;  // the same
+  const std::uint8_t* destination;  // the same, right behind it
   const std::uint8_t* payload;
   std::uint32_t payload_size;
-  std::uint16_t source_port;
-  std::uint16_t destination_port;
+  std::uint32_t ports;           // the source's in the higher half
   std::uint32_t sequence;        // of TCP only, as all below it to tcp_flags
   std::uint32_t acknowledgment;  // meaningful with the flag
   std::uint8_t tcp_flags;
@@ -34,6 +33,10 @@ struct PlainPacket {
   std::uint8_t vlan_count;
   std::array<std::uint16_t, 2> vlan_ids;  // outermost first
 
+  [[nodiscard]] std::uint16_t source_port() const {
+    return static_cast<std::uint16_t>(ports >> 16);
+  }
+  [[nodiscard]] std::uint16_t destination_port() const { return static_cast<std::uint16_t>(ports); }
   [[nodiscard]] ByteSpan payload_bytes() const { return {payload, payload_size}; }
   [[nodiscard]] VlanStack vlan() const {
     VlanStack stack;
@@ -131,7 +134,7 @@ inline bool read_tcp(ByteSpan rest, PlainPacket& out) {
 inline bool read_udp(ByteSpan rest, const TunnelPortTable& tunnels, PlainPacket& out) {
   const std::size_t length = load_be16(&rest[4]);
   if (length < kUdp || length > rest.size() ||
-      tunnels.names(out.source_port, out.destination_port)) {
+      tunnels.names(out.source_port(), out.destination_port())) {
     return false;
   }
   out.payload = rest.data() + kUdp;
@@ -141,8 +144,34 @@ inline bool read_udp(ByteSpan rest, const TunnelPortTable& tunnels, PlainPacket&
 
 }  // namespace plain
 
-// The most ordinary of all, in one straight line: TCP in IPv4 without VLAN tags. Inlined, so that
-// what it reads stays in registers.
+namespace plain {
+
+// Of TCP in one straight line, `transport` being the bytes of its header and what follows, of which
+// `size` belong to the packet and kTcp at least are there. Options other than none or the usual
+// ones are declined.
+[[nodiscard, gnu::always_inline]] inline bool read_ordinary_tcp(const std::uint8_t* transport,
+                                                                std::size_t size,
+                                                                PlainPacket& out) {
+  const std::uint32_t offset_and_flags = load_be16(transport + 12);
+  const std::size_t header = (offset_and_flags >> 12) * 4;
+  if (header > size || (header != kTcp && !is_padded_timestamp(transport + kTcp, header - kTcp))) {
+    return false;
+  }
+  out.ports = load_be32(transport);
+  out.sequence = load_be32(transport + 4);
+  out.acknowledgment = load_be32(transport + 8);
+  out.tcp_flags = static_cast<std::uint8_t>(offset_and_flags);
+  out.payload = transport + header;
+  out.payload_size = static_cast<std::uint32_t>(size - header);
+  out.protocol = IpProtocol::tcp;
+  out.vlan_count = 0;
+  return true;
+}
+
+}  // namespace plain
+
+// The most ordinary of all: TCP without VLAN tags, and with nothing but a time stamp for options.
+// Inlined, so that what they read stays in registers. What they decline read_plain() may yet take.
 [[nodiscard, gnu::always_inline]] inline bool read_tcp_in_ipv4(ByteSpan frame, PlainPacket& out) {
   constexpr std::size_t kNetwork = plain::kEthernet;
   constexpr std::size_t kTransport = kNetwork + plain::kIpv4;
@@ -156,33 +185,37 @@ inline bool read_udp(ByteSpan rest, const TunnelPortTable& tunnels, PlainPacket&
   const std::uint32_t second = load_be32(bytes + kNetwork + 6);
   constexpr std::uint32_t kFragmentAndProtocol = 0x3fff00ff;
   constexpr std::uint32_t kWholeTcp = 6;
-  if (first >> 40 != 0x080045 || (second & kFragmentAndProtocol) != kWholeTcp) {
-    return false;
-  }
   const std::size_t total = (first >> 16) & 0xffff;
-  const std::uint32_t offset_and_flags = load_be16(bytes + kTransport + 12);
-  const std::size_t header = (offset_and_flags >> 12) * 4;
-  if (header < plain::kTcp || plain::kIpv4 + header > total || total > frame.size() - kNetwork) {
-    return false;
-  }
-  if (header != plain::kTcp &&
-      !tcp_options_add_up(
-          {bytes + kTransport + plain::kTcp, static_cast<std::size_t>(header - plain::kTcp)})) {
+  if (first >> 40 != 0x080045 || (second & kFragmentAndProtocol) != kWholeTcp ||
+      total < plain::kIpv4 || total > frame.size() - kNetwork) {
     return false;
   }
   out.source = bytes + kNetwork + 12;
   out.destination = bytes + kNetwork + 16;
-  out.source_port = load_be16(bytes + kTransport);
-  out.destination_port = load_be16(bytes + kTransport + 2);
-  out.sequence = load_be32(bytes + kTransport + 4);
-  out.acknowledgment = load_be32(bytes + kTransport + 8);
-  out.tcp_flags = static_cast<std::uint8_t>(offset_and_flags);
-  out.payload = bytes + kTransport + header;
-  out.payload_size = static_cast<std::uint32_t>(total - plain::kIpv4 - header);
-  out.protocol = IpProtocol::tcp;
   out.is_v6 = false;
-  out.vlan_count = 0;
-  return true;
+  return plain::read_ordinary_tcp(bytes + kTransport, total - plain::kIpv4, out);
+}
+
+[[nodiscard, gnu::always_inline]] inline bool read_tcp_in_ipv6(ByteSpan frame, PlainPacket& out) {
+  constexpr std::size_t kNetwork = plain::kEthernet;
+  constexpr std::size_t kTransport = kNetwork + plain::kIpv6;
+  if (frame.size() < kTransport + plain::kTcp) {
+    return false;
+  }
+  const std::uint8_t* const bytes = frame.data();
+  // EtherType, version; payload length, next header, hop limit.
+  const std::uint32_t first = load_be32(bytes + 12);
+  const std::uint32_t second = load_be32(bytes + kNetwork + 4);
+  constexpr std::uint32_t kTcpNext = 6;
+  const std::size_t length = second >> 16;
+  if (first >> 12 != 0x86dd6 || ((second >> 8) & 0xff) != kTcpNext ||
+      length > frame.size() - kTransport) {
+    return false;
+  }
+  out.source = bytes + kNetwork + 8;
+  out.destination = bytes + kNetwork + 24;
+  out.is_v6 = true;
+  return plain::read_ordinary_tcp(bytes + kTransport, length, out);
 }
 
 // True if `frame`, an Ethernet frame that is here as a whole, is such a packet; `out` is then set,
@@ -208,8 +241,7 @@ inline bool read_udp(ByteSpan rest, const TunnelPortTable& tunnels, PlainPacket&
              !plain::read_ipv6(rest, out)) {
     return false;
   }
-  out.source_port = load_be16(&rest[0]);
-  out.destination_port = load_be16(&rest[2]);
+  out.ports = load_be32(rest.data());
   if (out.protocol == IpProtocol::tcp) {
     return plain::read_tcp(rest, out);
   }
