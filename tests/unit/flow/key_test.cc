@@ -103,6 +103,82 @@ TEST(KeyTest, VlanAndVniCanBeLeftOut) {
   EXPECT_FALSE(key_of(tagged, {false, true}) == key_of(plain));
 }
 
+// Different keys, different hashes: each part takes part, for IPv4 and for IPv6.
+TEST(HashTest, EveryPartTakesPart) {
+  const HashSecret secret = HashSecret::from_seed(3);
+  std::vector<packet::PacketView> views;
+  for (const char* const lower : {"10.0.0.1", "2001:db8::1"}) {
+    const char* const higher = lower[0] == '1' ? "10.0.0.2" : "2001:db8::2";
+    const packet::PacketView one = view(lower, 1, higher, 2);
+    views.push_back(one);
+    views.push_back(view(lower, 3, higher, 2));
+    views.push_back(view(lower, 1, higher, 3));
+    views.push_back(view(lower, 2, higher, 1));
+    views.push_back(view(lower, 1, lower, 2));
+    views.push_back(view(higher, 1, higher, 2));
+    views.push_back(view(lower, 1, higher, 2, 17));
+    views.push_back(one);
+    views.back().vni = 1;
+    views.push_back(one);
+    views.back().vlan.ids[views.back().vlan.count++] = 7;
+    views.push_back(views.back());
+    views.back().vlan.ids[views.back().vlan.count++] = 7;
+  }
+  std::set<std::uint64_t> hashes;
+  for (const packet::PacketView& each : views) {
+    hashes.insert(hash(key_of(each), secret));
+  }
+  EXPECT_EQ(hashes.size(), views.size());
+}
+
+// How many of `keys` share a bucket of `buckets` with another, against what chance would give.
+double crowding(const std::vector<Key>& keys, const HashSecret& secret, std::uint32_t shift) {
+  constexpr std::uint32_t kBuckets = 1u << 12;
+  std::vector<std::uint32_t> counts(kBuckets);
+  for (const Key& key : keys) {
+    ++counts[(hash(key, secret) >> shift) % kBuckets];
+  }
+  const double expected = static_cast<double>(keys.size()) / kBuckets;
+  double chi_square = 0;
+  for (const std::uint32_t count : counts) {
+    chi_square += (count - expected) * (count - expected) / expected;
+  }
+  return chi_square / (kBuckets - 1);
+}
+
+// Networks count upwards: clients, servers and ports one after the other. All bits the table uses
+// fill evenly, whatever the secret.
+TEST(HashTest, StructuredFlowsFillEvenly) {
+  for (const bool is_v6 : {false, true}) {
+    const char* const clients = is_v6 ? "2001:db8::" : "10.0.0.0";
+    const char* const servers = is_v6 ? "2001:db8:1::" : "192.0.2.0";
+    const std::size_t last = is_v6 ? 15 : 3;
+    std::vector<Key> many_clients;
+    std::vector<Key> many_ports;
+    std::vector<Key> grid;
+    for (std::uint32_t i = 0; i < 1u << 16; ++i) {
+      packet::PacketView v = view(clients, 40000, servers, 443);
+      v.source.bytes[last - 2] = static_cast<std::uint8_t>(i >> 8);
+      v.source.bytes[last] = static_cast<std::uint8_t>(i);
+      many_clients.push_back(key_of(v));
+      many_ports.push_back(key_of(view(clients, static_cast<std::uint16_t>(i), servers, 443)));
+      v = view(clients, static_cast<std::uint16_t>(1024 + i / 4096), servers, 80);
+      v.source.bytes[last] = static_cast<std::uint8_t>(i % 64);
+      v.destination.bytes[last] = static_cast<std::uint8_t>(i / 64 % 64);
+      grid.push_back(key_of(v));
+    }
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      const HashSecret secret = HashSecret::from_seed(seed);
+      for (const auto* const keys : {&many_clients, &many_ports, &grid}) {
+        for (const std::uint32_t shift : {0u, 22u, 48u}) {
+          EXPECT_LT(crowding(*keys, secret, shift), 1.15)
+              << is_v6 << ", seed " << seed << ", shift " << shift;
+        }
+      }
+    }
+  }
+}
+
 TEST(HashTest, DependsOnTheSecretAndSpreads) {
   const HashSecret one = HashSecret::from_seed(1);
   EXPECT_EQ(hash(key_of(view("10.0.0.1", 1, "10.0.0.2", 2)), one),

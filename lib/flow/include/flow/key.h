@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -101,49 +102,62 @@ inline Direction make_key(const packet::PlainPacket& packet, KeyOptions options,
   return a_port <= b_port;
 }
 
-// Ports and network identifier in one piece, as hash() reads them: a load that spans several
-// stores just made waits for them.
-inline void set_ports(Key& key, std::uint32_t lower_port, std::uint32_t higher_port) {
-  const std::uint64_t ports = lower_port | higher_port << 16;
+// Ports (the lower peer's in the lower half) and network identifier in one piece, as hash() reads
+// them: a load that spans several stores just made waits for them.
+inline void set_ports(Key& key, std::uint64_t ports) {
   static_assert(offsetof(Key, kind) - offsetof(Key, lower_port) == sizeof ports);
   std::memcpy(reinterpret_cast<char*>(&key) + offsetof(Key, lower_port), &ports, sizeof ports);
 }
 
+// What hash() reads of an IPv4 key.
+struct PeersV4 {
+  std::uint64_t addresses;  // as they lie in memory: the lower peer's in the lower half
+  std::uint64_t ports;      // and network identifier, as in the key
+};
+
 // Of IPv4 and IPv6, without the VLAN stack.
-inline Direction make_key_v4(const packet::PlainPacket& packet, Key& key) {
-  // Address and port in one number: they compare as the pair does.
-  const auto peer = [](const std::uint8_t* address, std::uint16_t port) {
-    return std::uint64_t{load_be32(address)} << 16 | port;
+[[gnu::always_inline]] inline Direction make_key_v4(const packet::PlainPacket& packet, Key& key,
+                                                    PeersV4& peers) {
+  std::uint64_t wire;
+  std::memcpy(&wire, packet.source, sizeof wire);  // the destination's lies behind it
+  const std::uint64_t order = load_be64(packet.source);
+  const std::uint64_t source = order >> 32;
+  const std::uint64_t destination = order & 0xffffffff;
+  bool forward = source < destination;
+  if (source == destination) [[unlikely]] {
+    forward = packet.source_port() <= packet.destination_port();
+  }
+  // No branch: which peer sends nobody can predict.
+  const std::uint64_t turned = std::rotl(wire, 32);
+  const std::uint32_t straight = std::rotl(packet.ports, 16);
+  peers.addresses = forward ? wire : turned;
+  peers.ports = forward ? straight : packet.ports;
+  const auto store = [](std::array<std::uint8_t, 16>& to, std::uint64_t address) {
+    _mm_store_si128(reinterpret_cast<__m128i*>(to.data()),
+                    _mm_cvtsi32_si128(static_cast<int>(address)));
   };
-  const auto store = [](std::array<std::uint8_t, 16>& to, std::uint64_t value) {
-    const auto wire = static_cast<int>(__builtin_bswap32(static_cast<std::uint32_t>(value >> 16)));
-    _mm_store_si128(reinterpret_cast<__m128i*>(to.data()), _mm_cvtsi32_si128(wire));
-  };
-  const std::uint64_t source = peer(packet.source, packet.source_port);
-  const std::uint64_t destination = peer(packet.destination, packet.destination_port);
-  const bool forward = source <= destination;
-  const std::uint64_t lower = forward ? source : destination;
-  const std::uint64_t higher = forward ? destination : source;
-  store(key.lower_address, lower);
-  store(key.higher_address, higher);
-  set_ports(key, lower & 0xffff, higher & 0xffff);
+  store(key.lower_address, peers.addresses);
+  store(key.higher_address, peers.addresses >> 32);
+  set_ports(key, peers.ports);
   key.kind = key_kind(static_cast<std::uint8_t>(packet.protocol), false);
   return forward ? Direction::from_lower : Direction::from_higher;
 }
 
 inline Direction make_key_v6(const packet::PlainPacket& packet, Key& key) {
-  const bool forward =
-      is_lower_v6(packet.source, packet.source_port, packet.destination, packet.destination_port);
+  const bool forward = is_lower_v6(packet.source, packet.source_port(), packet.destination,
+                                   packet.destination_port());
   std::memcpy(key.lower_address.data(), forward ? packet.source : packet.destination, 16);
   std::memcpy(key.higher_address.data(), forward ? packet.destination : packet.source, 16);
-  set_ports(key, forward ? packet.source_port : packet.destination_port,
-            forward ? packet.destination_port : packet.source_port);
+  const std::uint32_t straight = std::rotl(packet.ports, 16);
+  set_ports(key, forward ? straight : packet.ports);
   key.kind = key_kind(static_cast<std::uint8_t>(packet.protocol), true);
   return forward ? Direction::from_lower : Direction::from_higher;
 }
 
 inline Direction make_key(const packet::PlainPacket& packet, KeyOptions options, Key& key) {
-  const Direction direction = packet.is_v6 ? make_key_v6(packet, key) : make_key_v4(packet, key);
+  PeersV4 peers;
+  const Direction direction =
+      packet.is_v6 ? make_key_v6(packet, key) : make_key_v4(packet, key, peers);
   if (packet.vlan_count != 0 && options.vlan) [[unlikely]] {
     key.kind |= key_vlan(packet.vlan());
   }
@@ -160,20 +174,41 @@ struct HashSecret {
   [[nodiscard]] static HashSecret from_seed(std::uint64_t seed);
 };
 
-// Three independent 64×64→128-bit products of secret-offset key words, folded. Unlike a CRC with a
-// seed, whose collisions are the same for every seed, which keys collide depends on the secret.
+// Both halves of a product, 64×64→128 bits.
+struct Product {
+  std::uint64_t low;
+  std::uint64_t high;
+
+  [[nodiscard]] std::uint64_t folded() const { return low ^ high; }
+};
+[[nodiscard]] inline Product product(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide wide = static_cast<Wide>(a) * b;
+  return {static_cast<std::uint64_t>(wide), static_cast<std::uint64_t>(wide >> 64)};
+}
+
+// Products of secret-offset key words, folded. Unlike a CRC with a seed, whose collisions are the
+// same for every seed, which keys collide depends on the secret. An IPv4 key has its peers in two
+// words, an IPv6 one in five; one product alone does not spread neighbouring flows evenly.
+[[nodiscard]] inline std::uint64_t hash_v4(const PeersV4& peers, std::uint64_t kind,
+                                           const HashSecret& secret) {
+  const Product first = product(peers.addresses ^ secret.words[0], peers.ports ^ secret.words[1]);
+  return product(first.low ^ kind ^ secret.words[2], first.high ^ secret.words[3]).folded();
+}
+
 [[nodiscard]] inline std::uint64_t hash(const Key& key, const HashSecret& secret) {
   static_assert(sizeof key == sizeof secret.words);
   // Word by word, straight from where they were stored.
   const auto word = [&](std::size_t i) {
     std::uint64_t value;
     std::memcpy(&value, reinterpret_cast<const char*>(&key) + i * sizeof value, sizeof value);
-    return value ^ secret.words[i];
+    return value;
   };
+  if (!key.is_v6()) {
+    return hash_v4({word(0) | word(2) << 32, word(4)}, word(5), secret);
+  }
   const auto fold = [&](std::size_t i) {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = static_cast<Wide>(word(i)) * word(i + 1);
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+    return product(word(i) ^ secret.words[i], word(i + 1) ^ secret.words[i + 1]).folded();
   };
   std::uint64_t h = fold(0) + fold(2) + fold(4);
   h ^= h >> 32;

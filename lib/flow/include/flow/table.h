@@ -118,6 +118,10 @@ class Table {
   Table& operator=(const Table&) = delete;
 
   [[nodiscard]] std::uint64_t hash(const Key& key) const { return flow::hash(key, secret_); }
+  // The same of an IPv4 key of which these are the parts.
+  [[nodiscard]] std::uint64_t hash_v4(const PeersV4& peers, std::uint64_t kind) const {
+    return flow::hash_v4(peers, kind, secret_);
+  }
   [[nodiscard]] std::uint32_t capacity() const { return capacity_; }
   // Entries that expire() goes through: live ones, and those freed since.
   [[nodiscard]] std::uint32_t used() const { return high_water_; }
