@@ -53,13 +53,13 @@ bool FastLane::pass_control(const Segment& segment, flow::Direction direction, F
 bool FastLane::answer(const Segment& segment, flow::Direction direction, FlowState& flow) {
   const unsigned d = flow::index(direction);
   const bool is_opening = flow.client_evidence == ClientEvidence::syn && flow.client == 1 - d;
-  if ((flow.lane & (kQuiet << (1 - d))) == 0 || !is_opening || flow.cursors[d].started()) {
+  if ((flow.lane[1 - d] & kQuiet) == 0 || !is_opening || flow.cursors[d].started()) {
     return false;
   }
   flow.seen |= static_cast<std::uint8_t>(1u << d);
   note_passed(segment, direction, flow);
   (void)flow.cursors[d].accept(segment.sequence, true, {});
-  flow.lane |= static_cast<std::uint8_t>(kQuiet << d);
+  flow.lane[d] |= kQuiet;
   return true;
 }
 
@@ -70,7 +70,7 @@ bool FastLane::end(const Segment& segment, flow::Direction direction, FlowState&
                            !stream.side_active &&
                            (stream.phase == Phase::probe || stream.phase == Phase::http_body ||
                             stream.phase == Phase::opaque);
-  if ((flow.lane & (kQuiet << d)) == 0 || !has_nothing ||
+  if ((flow.lane[d] & kQuiet) == 0 || !has_nothing ||
       segment.sequence != flow.cursors[d].next_sequence()) {
     return false;
   }
@@ -90,7 +90,7 @@ void FastLane::begin(const Segment& segment, flow::Direction direction, std::uin
   flow.client = static_cast<std::uint8_t>(d);
   flow.client_evidence = ClientEvidence::syn;
   (void)flow.cursors[d].accept(segment.sequence, true, {});
-  flow.lane = static_cast<std::uint8_t>(kQuiet << d);
+  flow.lane[d] = kQuiet;
 }
 
 void FastLane::judge_sides(FlowState& flow) {
@@ -114,10 +114,10 @@ void FastLane::arm(FlowState& flow, bool watched) const {
     if (!flow.cursors[d].started()) {
       continue;
     }
-    flow.lane |= static_cast<std::uint8_t>(kQuiet << d);
+    flow.lane[d] |= kQuiet;
     const Allowance allowed = allowance(flow, d);
     if (allowed.bytes > 0) {
-      flow.lane |= static_cast<std::uint8_t>(allowed.bits << d);
+      flow.lane[d] |= allowed.bits;
       flow.may_skip[d] =
           static_cast<std::uint32_t>(std::min<std::uint64_t>(allowed.bytes, kMostSkipped));
       flow.armed[d] = flow.may_skip[d];
@@ -127,7 +127,7 @@ void FastLane::arm(FlowState& flow, bool watched) const {
 
 void FastLane::settle(FlowState& flow) {
   for (unsigned d = 0; d < flow.directions.size(); ++d) {
-    if ((flow.lane & (kSkips << d)) == 0 || flow.armed[d] == flow.may_skip[d]) {
+    if ((flow.lane[d] & kSkips) == 0 || flow.armed[d] == flow.may_skip[d]) {
       continue;
     }
     DirectionState& stream = flow.directions[d];
@@ -138,7 +138,7 @@ void FastLane::settle(FlowState& flow) {
       stream.raw_scanned += passed;
     }
   }
-  flow.lane = 0;
+  flow.lane = {};
 }
 
 }  // namespace imds::detect

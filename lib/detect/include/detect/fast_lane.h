@@ -87,12 +87,12 @@ class FastLane {
   static void settle(FlowState& flow);
 
  private:
-  // Bits of FlowState::lane for the direction from_lower; those of the other are one higher.
+  // Bits of FlowState::lane.
   enum Bit : std::uint8_t {
     kQuiet = 0x01,   // segments without payload pass
-    kSkips = 0x04,   // payload passes, within may_skip
-    kFrames = 0x10,  // unless it looks like an HTTP/2 frame
-    kRaw = 0x40,     // unless a string of the rules may begin in it
+    kSkips = 0x02,   // payload passes, within may_skip
+    kFrames = 0x04,  // unless it looks like an HTTP/2 frame
+    kRaw = 0x08,     // unless a string of the rules may begin in it
   };
   // Never armed for more at once: may_skip has 32 bits.
   static constexpr std::uint32_t kMostSkipped = 1u << 31;
@@ -102,6 +102,9 @@ class FastLane {
   [[nodiscard]] bool answer(const Segment& segment, flow::Direction direction, FlowState& flow);
   [[nodiscard]] bool end(const Segment& segment, flow::Direction direction, FlowState& flow);
   void note_passed(const Segment& segment, flow::Direction direction, FlowState& flow);
+
+  // Of payload that would pass else; notes its last byte.
+  [[nodiscard]] bool passes_glance(ByteSpan payload, unsigned d, FlowState& flow) const;
 
   // How much payload may pass, and the bits that say how.
   struct Allowance {
@@ -128,9 +131,8 @@ class FastLane {
 inline void FastLane::note_acknowledgment(std::uint32_t number, flow::Direction direction,
                                           FlowState& flow) {
   const unsigned peer = 1 - flow::index(direction);
-  const auto bit = static_cast<std::uint8_t>(1u << peer);
-  if ((flow.has_acknowledged & bit) == 0) [[unlikely]] {
-    flow.has_acknowledged |= bit;
+  if (((flow.has_acknowledged >> peer) & 1u) == 0) [[unlikely]] {
+    flow.has_acknowledged |= static_cast<std::uint8_t>(1u << peer);
     flow.acknowledged[peer] = number;
     return;
   }
@@ -158,38 +160,42 @@ inline void FastLane::note_passed(const Segment& segment, flow::Direction direct
 inline bool FastLane::pass(const Segment& segment, flow::Direction direction, FlowState& flow) {
   const unsigned d = flow::index(direction);
   const ByteSpan payload = segment.payload;
-  const unsigned armed = payload.empty() ? kQuiet : kSkips;
+  const unsigned lane = flow.lane[d];
   flow::StreamCursor& cursor = flow.cursors[d];
-  if ((flow.lane & (armed << d)) == 0 || flow.generation != generation_ ||
-      segment.begins_or_ends()) {
+  if (flow.generation != generation_ || segment.begins_or_ends()) {
     return false;
   }
   if (payload.empty()) {
     // Nothing to put in order; but one far off may announce another sequence space.
-    if (!cursor.is_plausible(segment.sequence)) [[unlikely]] {
+    if ((lane & kQuiet) == 0 || !cursor.is_plausible(segment.sequence)) {
       return false;
     }
   } else {
-    if (segment.sequence != cursor.next_sequence()) {
-      return false;
-    }
-    if (payload.size() > flow.may_skip[d] || may_begin_request(payload)) {
-      return false;
-    }
-    if ((flow.lane & (kFrames << d)) != 0 && http::may_be_http2_frame(payload)) [[unlikely]] {
-      return false;
-    }
-    if ((flow.lane & (kRaw << d)) != 0) {
-      if (may_begin_string(flow.last_raw_byte[d], payload)) {
-        return false;
-      }
-      flow.last_raw_byte[d] = payload.back();
-    }
     const auto size = static_cast<std::uint32_t>(payload.size());
+    if ((lane & kSkips) == 0 || segment.sequence != cursor.next_sequence() ||
+        size > flow.may_skip[d] || may_begin_request(payload)) {
+      return false;
+    }
+    if ((lane & (kFrames | kRaw)) != 0 && !passes_glance(payload, d, flow)) {
+      return false;
+    }
     flow.may_skip[d] -= size;
     cursor.pass(size);
   }
   note_passed(segment, direction, flow);
+  return true;
+}
+
+inline bool FastLane::passes_glance(ByteSpan payload, unsigned d, FlowState& flow) const {
+  if ((flow.lane[d] & kFrames) != 0 && http::may_be_http2_frame(payload)) [[unlikely]] {
+    return false;
+  }
+  if ((flow.lane[d] & kRaw) != 0) {
+    if (may_begin_string(flow.last_raw_byte[d], payload)) {
+      return false;
+    }
+    flow.last_raw_byte[d] = payload.back();
+  }
   return true;
 }
 

@@ -146,10 +146,10 @@ struct FlowState {
   std::array<std::uint16_t, 2> last_raw_byte{kNoByte, kNoByte};  // of what the raw scan was given
   std::uint32_t packets = 0;
   std::uint16_t ingress_port = 0;
-  std::uint16_t generation = 0;       // lower bits of that of the policy it is derived from
-  std::uint8_t lane = 0;              // bits of fast_lane.h
-  std::uint8_t has_acknowledged = 0;  // bit per direction: `acknowledged` is set
-  std::uint8_t seen = 0;              // bit per direction: a packet was seen in it
+  std::uint16_t generation = 0;        // lower bits of that of the policy it is derived from
+  std::array<std::uint8_t, 2> lane{};  // by direction: bits of fast_lane.h
+  std::uint8_t has_acknowledged = 0;   // bit per direction: `acknowledged` is set
+  std::uint8_t seen = 0;               // bit per direction: a packet was seen in it
 
   // What other packets need.
   std::array<std::uint32_t, 2> armed{};              // what may_skip was
