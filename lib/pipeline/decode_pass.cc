@@ -29,10 +29,9 @@ void prefetch_headers(const rte_mbuf* mbuf) {
 
 // Whether what read_plain() takes for granted holds: one whole Ethernet frame in one piece, its
 // tags in place.
-bool is_ordinary(const rte_mbuf* mbuf) {
+bool is_ordinary(const rte_mbuf* mbuf, const port::PacketMeta& meta) {
   constexpr std::uint64_t kStripped = RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED;
   static_assert(std::numeric_limits<decltype(mbuf->data_len)>::max() <= kLongestPacket);
-  const port::PacketMeta& meta = port::meta(mbuf);
   return mbuf->nb_segs == 1 && (mbuf->ol_flags & kStripped) == 0 && meta.flags == 0 &&
          meta.link_type == port::kLinkEthernet && meta.original_length == mbuf->data_len;
 }
@@ -43,7 +42,7 @@ bool is_ordinary(const rte_mbuf* mbuf) {
 // whole also in whole_. Returns the packets' bytes on the wire.
 std::uint64_t Worker::decode_pass(std::uint16_t count) {
   std::uint64_t bytes = 0;
-  todo_count_ = 0;
+  std::uint16_t todo = 0;
   whole_count_ = 0;
   for (std::uint16_t i = 0; i < std::min(count, kPrefetchAhead); ++i) {
     prefetch_headers(burst_[i]);
@@ -52,38 +51,49 @@ std::uint64_t Worker::decode_pass(std::uint16_t count) {
     if (i + kPrefetchAhead < count) {
       prefetch_headers(burst_[i + kPrefetchAhead]);
     }
-    bytes += port::meta(burst_[i]).original_length;
-    const Way way = fast_lane_ && is_ordinary(burst_[i]) ? decode_plain(i) : Way::whole;
+    const port::PacketMeta& meta = port::meta(burst_[i]);
+    bytes += meta.original_length;
+    const Way way = fast_lane_ && is_ordinary(burst_[i], meta) ? decode_plain(i) : Way::whole;
     ways_[i] = way;
-    todo_[todo_count_] = static_cast<std::uint8_t>(i);
-    todo_count_ += way == Way::done ? 0 : 1;
+    todo_[todo] = static_cast<std::uint8_t>(i);
+    todo += way == Way::done ? 0 : 1;
     if (way == Way::whole) {
       decode_whole(i);
       vlans_.note(views_[i].vlan);
       whole_[whole_count_++] = static_cast<std::uint8_t>(i);
     }
   }
+  todo_count_ = todo;
   return bytes;
 }
 
 [[gnu::always_inline]] inline Worker::Way Worker::decode_plain(std::uint16_t i) {
   const ByteSpan frame{rte_pktmbuf_mtod(burst_[i], const std::uint8_t*), burst_[i]->data_len};
   packet::PlainPacket packet;
-  if (!packet::read_tcp_in_ipv4(frame, packet)) {
+  if (packet::read_tcp_in_ipv4(frame, packet)) {
+    flow::PeersV4 peers;
+    directions_[i] = flow::make_key_v4(packet, keys_[i], peers);
+    hashes_[i] = flows_.hash_v4(peers, keys_[i].kind);
+  } else if (packet::read_tcp_in_ipv6(frame, packet)) {
+    directions_[i] = flow::make_key_v6(packet, keys_[i]);
+    hashes_[i] = flows_.hash(keys_[i]);
+  } else {
     return decode_other_plain(i, frame);
   }
-  begin_plain(i, packet, flow::make_key_v4(packet, keys_[i]));
+  begin_plain(i, packet);
   return Way::plain;
 }
 
-// TCP in IPv6, with VLAN tags, and UDP.
+// TCP with VLAN tags or rare options, and UDP.
 Worker::Way Worker::decode_other_plain(std::uint16_t i, ByteSpan frame) {
   packet::PlainPacket packet;
   if (!packet::read_plain(frame, decode_options_.ports, packet)) {
     return Way::whole;
   }
   if (packet.protocol == IpProtocol::tcp) {
-    begin_plain(i, packet, flow::make_key(packet, key_options_, keys_[i]));
+    directions_[i] = flow::make_key(packet, key_options_, keys_[i]);
+    hashes_[i] = flows_.hash(keys_[i]);
+    begin_plain(i, packet);
     return Way::plain;
   }
   if (!needs_no_flow(packet)) [[unlikely]] {
@@ -96,12 +106,9 @@ Worker::Way Worker::decode_other_plain(std::uint16_t i, ByteSpan frame) {
 
 // `packet` is TCP, and its key is made.
 [[gnu::always_inline]] inline void Worker::begin_plain(std::uint16_t i,
-                                                       const packet::PlainPacket& packet,
-                                                       flow::Direction direction) {
-  vlans_.note(packet.vlan_count, packet.vlan_ids);
-  directions_[i] = direction;
-  hashes_[i] = flows_.hash(keys_[i]);
+                                                       const packet::PlainPacket& packet) {
   flows_.prefetch(hashes_[i]);
+  vlans_.note(packet.vlan_count, packet.vlan_ids);
   segments_[i] = {packet.payload_bytes(), packet.sequence, packet.acknowledgment, packet.tcp_flags};
 }
 
@@ -148,8 +155,8 @@ bool Worker::needs_no_flow(const packet::PlainPacket& packet) const {
   const AddressFamily family = packet.is_v6 ? AddressFamily::ipv6 : AddressFamily::ipv4;
   return classifier_->is_unlisted(family, packet.source) &&
          classifier_->is_unlisted(family, packet.destination) &&
-         !detect::Evidence::is_claiming_port(packet.source_port, packet.destination_port) &&
-         !(listens_to_dns_ && detect::Evidence::is_dns_port(packet.destination_port)) &&
+         !detect::Evidence::is_claiming_port(packet.source_port(), packet.destination_port()) &&
+         !(listens_to_dns_ && detect::Evidence::is_dns_port(packet.destination_port())) &&
          !http::may_start_http(http::first8(packet.payload_bytes()));
 }
 

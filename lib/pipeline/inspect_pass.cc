@@ -36,8 +36,8 @@ Disposition disposition_without_flow(const packet::PacketView& view) {
 }  // namespace
 
 void Worker::inspect_pass() {
-  for (std::uint16_t k = 0; k < todo_count_; ++k) {
-    const std::uint16_t i = todo_[k];
+  const std::span<const std::uint8_t> todo(todo_.data(), todo_count_);
+  for (const std::uint16_t i : todo) {
     // Each packet at its own time: a burst of a capture may span hours.
     clock_.update(Timestamp{port::meta(burst_[i]).timestamp_ns});
     if (ways_[i] == Way::plain && (passes_lane(i) || passes_control(i))) {

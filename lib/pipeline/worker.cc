@@ -209,8 +209,8 @@ void Worker::flow_pass() {
       segments_[i].flags = views_[i].tcp.flags;
     }
   }
-  for (std::uint16_t k = 0; k < todo_count_; ++k) {
-    const std::uint16_t i = todo_[k];
+  const std::span<const std::uint8_t> todo(todo_.data(), todo_count_);
+  for (const std::size_t i : todo) {
     if (ways_[i] == Way::plain || ways_[i] == Way::keyed) {
       candidates_[i] = flows_.candidate(hashes_[i]);
       if (prefetch_head(segments_[i].payload) || segments_[i].begins_or_ends()) {
