@@ -34,13 +34,16 @@ class VlanCensus {
   // The first `count` of `ids`.
   void note(unsigned count, std::span<const std::uint16_t> ids) {
     if (count == 0) {
-      if (!untagged_.load(std::memory_order_relaxed)) {
-        untagged_.store(true, std::memory_order_relaxed);
-      }
-      return;
+      note_untagged();
     }
     for (unsigned i = 0; i < count; ++i) {
       note(ids[i]);
+    }
+  }
+
+  void note_untagged() {
+    if (!untagged_.load(std::memory_order_relaxed)) {
+      untagged_.store(true, std::memory_order_relaxed);
     }
   }
 

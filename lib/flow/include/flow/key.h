@@ -127,11 +127,10 @@ struct PeersV4 {
   if (source == destination) [[unlikely]] {
     forward = packet.source_port() <= packet.destination_port();
   }
-  // No branch: which peer sends nobody can predict.
-  const std::uint64_t turned = std::rotl(wire, 32);
-  const std::uint32_t straight = std::rotl(packet.ports, 16);
-  peers.addresses = forward ? wire : turned;
-  peers.ports = forward ? straight : packet.ports;
+  // Turned by a number of bits, not by a branch: which peer sends nobody can predict.
+  const int turn = static_cast<int>(!forward) * 32;
+  peers.addresses = std::rotl(wire, turn);
+  peers.ports = std::rotl(packet.ports, 16 + turn / 2);  // or by all of it
   const auto store = [](std::array<std::uint8_t, 16>& to, std::uint64_t address) {
     _mm_store_si128(reinterpret_cast<__m128i*>(to.data()),
                     _mm_cvtsi32_si128(static_cast<int>(address)));
