@@ -17,6 +17,7 @@ namespace {
 
 using packet::IpProtocol;
 
+constexpr auto kTcp = static_cast<std::uint8_t>(IpProtocol::tcp);
 constexpr std::uint16_t kPrefetchAhead = 8;
 
 // Of a packet whose mbuf is in the cache: the lines of its headers, and of the first bytes behind.
@@ -69,19 +70,21 @@ std::uint64_t Worker::decode_pass(std::uint16_t count) {
 
 [[gnu::always_inline]] inline Worker::Way Worker::decode_plain(std::uint16_t i) {
   const ByteSpan frame{rte_pktmbuf_mtod(burst_[i], const std::uint8_t*), burst_[i]->data_len};
-  packet::PlainPacket packet;
-  if (packet::read_tcp_in_ipv4(frame, packet)) {
+  // Each straight line has variables of its own, which so stay in registers.
+  if (packet::PlainPacket packet; packet::read_tcp_in_ipv4(frame, packet)) {
     flow::PeersV4 peers;
     directions_[i] = flow::make_key_v4(packet, keys_[i], peers);
-    hashes_[i] = flows_.hash_v4(peers, keys_[i].kind);
-  } else if (packet::read_tcp_in_ipv6(frame, packet)) {
-    directions_[i] = flow::make_key_v6(packet, keys_[i]);
-    hashes_[i] = flows_.hash(keys_[i]);
-  } else {
-    return decode_other_plain(i, frame);
+    begin_plain(i, packet, flows_.hash_v4(peers, flow::key_kind(kTcp, false)));
+    vlans_.note_untagged();
+    return Way::plain;
   }
-  begin_plain(i, packet);
-  return Way::plain;
+  if (packet::PlainPacket packet; packet::read_tcp_in_ipv6(frame, packet)) {
+    directions_[i] = flow::make_key_v6(packet, keys_[i]);
+    begin_plain(i, packet, flows_.hash(keys_[i]));
+    vlans_.note_untagged();
+    return Way::plain;
+  }
+  return decode_other_plain(i, frame);
 }
 
 // TCP with VLAN tags or rare options, and UDP.
@@ -90,25 +93,25 @@ Worker::Way Worker::decode_other_plain(std::uint16_t i, ByteSpan frame) {
   if (!packet::read_plain(frame, decode_options_.ports, packet)) {
     return Way::whole;
   }
+  vlans_.note(packet.vlan_count, packet.vlan_ids);
   if (packet.protocol == IpProtocol::tcp) {
     directions_[i] = flow::make_key(packet, key_options_, keys_[i]);
-    hashes_[i] = flows_.hash(keys_[i]);
-    begin_plain(i, packet);
+    begin_plain(i, packet, flows_.hash(keys_[i]));
     return Way::plain;
   }
   if (!needs_no_flow(packet)) [[unlikely]] {
     return Way::whole;
   }
-  vlans_.note(packet.vlan_count, packet.vlan_ids);
   ++tally_.without_flow[packet.payload_size == 0 ? 0 : 1];
   return Way::done;
 }
 
-// `packet` is TCP, and its key is made.
+// `packet` is TCP, and its key is made, of which `hash` is.
 [[gnu::always_inline]] inline void Worker::begin_plain(std::uint16_t i,
-                                                       const packet::PlainPacket& packet) {
-  flows_.prefetch(hashes_[i]);
-  vlans_.note(packet.vlan_count, packet.vlan_ids);
+                                                       const packet::PlainPacket& packet,
+                                                       std::uint64_t hash) {
+  hashes_[i] = hash;
+  flows_.prefetch(hash);
   segments_[i] = {packet.payload_bytes(), packet.sequence, packet.acknowledgment, packet.tcp_flags};
 }
 

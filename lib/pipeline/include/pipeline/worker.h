@@ -175,7 +175,7 @@ class alignas(kCacheLine) Worker {
   [[nodiscard]] std::uint64_t decode_pass(std::uint16_t count);
   [[nodiscard]] Way decode_plain(std::uint16_t i);
   [[nodiscard]] Way decode_other_plain(std::uint16_t i, ByteSpan frame);
-  void begin_plain(std::uint16_t i, const packet::PlainPacket& packet);
+  void begin_plain(std::uint16_t i, const packet::PlainPacket& packet, std::uint64_t hash);
   [[nodiscard]] bool needs_no_flow(const packet::PlainPacket& packet) const;
   void widen(std::uint16_t i);
   void decode_whole(std::uint16_t i);
