@@ -1,6 +1,7 @@
 #include "pipeline/worker.h"
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 
 #include <rte_cycles.h>
@@ -37,16 +38,31 @@ class PassClock {
   std::uint64_t last_;
 };
 
-bool may_start_tls(ByteSpan payload) {
-  constexpr std::uint8_t kHandshake = 22;
-  constexpr std::uint8_t kMajorVersion = 3;
-  return payload.size() > 1 && payload[0] == kHandshake && payload[1] == kMajorVersion;
+bool may_start_tls(std::uint64_t first8) {
+  constexpr std::uint64_t kHandshake = 0x0316;  // and the major version
+  return (first8 & 0xffff) == kHandshake;
+}
+
+// The first 8 bytes, or 0 of a shorter payload. Whether there is payload at all is as good as
+// random, and a branch that asks would be foreseen wrongly every third time: so the address is
+// chosen by arithmetic that the compiler cannot turn into one.
+std::uint64_t first8_of(ByteSpan payload) {
+  static constexpr std::uint64_t kNothing = 0;
+  std::uintptr_t mask = 0 - std::uintptr_t{payload.size() >= sizeof kNothing};
+  __asm__("" : "+r"(mask));
+  const auto yes = reinterpret_cast<std::uintptr_t>(payload.data());
+  const auto no = reinterpret_cast<std::uintptr_t>(&kNothing);
+  std::uint64_t first8;
+  std::memcpy(&first8, reinterpret_cast<const void*>((yes & mask) | (no & ~mask)), sizeof first8);
+  return first8;
 }
 
 // What begins like a request or a TLS handshake will be read to its end; of other payload little
-// more is read than the first bytes, which came with the headers. True if it does.
+// more is read than the first bytes, which came with the headers. True if it does. A few bytes need
+// no fetching.
 bool prefetch_head(ByteSpan payload) {
-  if (payload.empty() || !(http::may_start_http(http::first8(payload)) || may_start_tls(payload))) {
+  const std::uint64_t first8 = first8_of(payload);
+  if (!http::may_start_http(first8) && !may_start_tls(first8)) {
     return false;
   }
   // Line by line from the first one's beginning, or the last one would be left out.
