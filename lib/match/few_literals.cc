@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "base/simd.h"
@@ -27,7 +28,29 @@ bool is_ascii(char c) {
   return static_cast<std::uint8_t>(c) < 0x80;
 }
 
-// Where the rarest bytes of ASCII begin that follow each other.
+unsigned cost_of(std::string_view window) {
+  unsigned cost = 0;
+  for (const char c : window) {
+    cost += commonness(c);
+  }
+  return cost;
+}
+
+std::string folded(const Pattern& pattern) {
+  std::string text = pattern.text;
+  if ((pattern.flags & kCaseless) != 0) {
+    std::transform(text.begin(), text.end(), text.begin(), ascii_lower);
+  }
+  return text;
+}
+
+// The same bytes with and without regard to case are two windows.
+struct Window {
+  std::string text;
+  bool caseless = false;
+};
+
+// Where the first place is, of those with the rarest bytes of ASCII.
 std::optional<std::size_t> rarest(std::string_view text, std::size_t count) {
   std::optional<std::size_t> best;
   unsigned least = 0;
@@ -36,11 +59,7 @@ std::optional<std::size_t> rarest(std::string_view text, std::size_t count) {
     if (!std::all_of(window.begin(), window.end(), is_ascii)) {
       continue;
     }
-    unsigned cost = 0;
-    for (const char c : window) {
-      cost += commonness(c);
-    }
-    if (!best || cost < least) {
+    if (const unsigned cost = cost_of(window); !best || cost < least) {
       best = at;
       least = cost;
     }
@@ -48,50 +67,110 @@ std::optional<std::size_t> rarest(std::string_view text, std::size_t count) {
   return best;
 }
 
+// A window for each pattern, as few different ones as can be had without much commoner bytes.
+class Windows {
+ public:
+  // False: it has none.
+  bool choose(const Pattern& pattern, std::size_t count) {
+    constexpr unsigned kMayCostMore = 6;
+    const std::string text = folded(pattern);
+    const bool caseless = (pattern.flags & kCaseless) != 0;
+    const std::optional<std::size_t> own = rarest(text, count);
+    if (!own) {
+      return false;
+    }
+    const unsigned least = cost_of(std::string_view(text).substr(*own, count));
+    for (std::size_t i = 0; i < all_.size(); ++i) {
+      const std::size_t at = text.find(all_[i].text);
+      if (all_[i].caseless == caseless && at != std::string::npos &&
+          cost_of(all_[i].text) <= least + kMayCostMore) {
+        chosen_.push_back({i, at});
+        return true;
+      }
+    }
+    chosen_.push_back({all_.size(), *own});
+    all_.push_back({text.substr(*own, count), caseless});
+    return true;
+  }
+  struct Choice {
+    std::size_t window;
+    std::size_t at;
+  };
+  [[nodiscard]] std::size_t count() const { return all_.size(); }
+  [[nodiscard]] const std::vector<Choice>& chosen() const { return chosen_; }
+
+ private:
+  std::vector<Window> all_;
+  std::vector<Choice> chosen_;
+};
+
 }  // namespace
 
 std::optional<FewLiterals> FewLiterals::make(std::span<const Pattern> patterns) {
-  if (patterns.empty() || patterns.size() > kMost) {
+  const auto unfit = [](const Pattern& pattern) {
+    return pattern.syntax != Syntax::literal || pattern.text.size() > kLongest;
+  };
+  if (patterns.empty() || patterns.size() > kMost ||
+      std::any_of(patterns.begin(), patterns.end(), unfit)) {
+    return std::nullopt;
+  }
+  // Short ones first: they have the least choice.
+  std::vector<const Pattern*> sorted;
+  for (const Pattern& pattern : patterns) {
+    sorted.push_back(&pattern);
+  }
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Pattern* a, const Pattern* b) {
+    return a->text.size() < b->text.size();
+  });
+  Windows windows;
+  for (const Pattern* pattern : sorted) {
+    if (!windows.choose(*pattern, kWindow)) {
+      return std::nullopt;
+    }
+  }
+  if (windows.count() > kMostWindows) {
     return std::nullopt;
   }
   FewLiterals out;
-  for (const Pattern& pattern : patterns) {
-    if (pattern.syntax != Syntax::literal || pattern.text.size() > kLongest) {
-      return std::nullopt;
-    }
-    const std::optional<std::size_t> window = rarest(pattern.text, kWindow);
-    if (!window) {
-      return std::nullopt;
-    }
-    const bool caseless = (pattern.flags & kCaseless) != 0;
-    const auto bit = static_cast<std::uint8_t>(1u << out.literals_.size());
-    for (std::size_t i = 0; i < kWindow; ++i) {
-      const auto add = [&, i](char c) {
-        const auto byte = static_cast<std::uint8_t>(c);
-        out.tables_[i].low[byte & 0x0f] |= bit;
-        out.tables_[i].high[byte >> 4] |= bit;
-      };
-      const char c = pattern.text[*window + i];
-      const char lower = ascii_lower(c);
-      add(c);
-      if (caseless && lower >= 'a' && lower <= 'z') {
-        add(static_cast<char>(c ^ 0x20));
+  for (std::size_t window = 0; window < kMostWindows; ++window) {
+    out.first_[window] = static_cast<std::uint8_t>(out.literals_.size());
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      if (windows.chosen()[i].window == window) {
+        out.add(*sorted[i], windows.chosen()[i].at, static_cast<std::uint8_t>(1u << window));
       }
     }
-    Literal literal;
-    literal.size = pattern.text.size();
-    literal.window = *window;
-    literal.id = pattern.id;
-    literal.once = (pattern.flags & kSingleMatch) != 0;
-    for (std::size_t i = 0; i < literal.size; ++i) {
-      const char c = pattern.text[i];
-      literal.text[i] = caseless ? ascii_lower(c) : c;
-      const bool letter = literal.text[i] >= 'a' && literal.text[i] <= 'z';
-      literal.letters[i] = caseless && letter ? 0x20 : 0;
-    }
-    out.literals_.push_back(literal);
   }
+  out.first_[kMostWindows] = static_cast<std::uint8_t>(out.literals_.size());
   return out;
+}
+
+void FewLiterals::add(const Pattern& pattern, std::size_t window, std::uint8_t bit) {
+  const bool caseless = (pattern.flags & kCaseless) != 0;
+  for (std::size_t i = 0; i < kWindow; ++i) {
+    const auto note = [&, i](char c) {
+      const auto byte = static_cast<std::uint8_t>(c);
+      tables_[i].low[byte & 0x0f] |= bit;
+      tables_[i].high[byte >> 4] |= bit;
+    };
+    const char c = pattern.text[window + i];
+    const char lower = ascii_lower(c);
+    note(c);
+    if (caseless && lower >= 'a' && lower <= 'z') {
+      note(static_cast<char>(c ^ 0x20));
+    }
+  }
+  Literal literal;
+  literal.size = pattern.text.size();
+  literal.window = window;
+  literal.id = pattern.id;
+  literal.once = (pattern.flags & kSingleMatch) != 0;
+  for (std::size_t i = 0; i < literal.size; ++i) {
+    const char c = pattern.text[i];
+    literal.text[i] = caseless ? ascii_lower(c) : c;
+    const bool letter = literal.text[i] >= 'a' && literal.text[i] <= 'z';
+    literal.letters[i] = caseless && letter ? 0x20 : 0;
+  }
+  literals_.push_back(literal);
 }
 
 bool FewLiterals::stands_at(const Literal& literal, const std::uint8_t* at) {
@@ -126,7 +205,7 @@ class FewLiterals::Run {
   Run(const FewLiterals& set, ByteSpan bytes, detail::MatchHandler handler, void* context)
       : set_(set), bytes_(bytes), handler_(handler), context_(context) {}
 
-  // Which literals' windows can begin at each of the 32 places from `at`; reads 34 bytes.
+  // Which windows can begin at each of the 32 places from `at`; reads 34 bytes.
   [[nodiscard]] Block32 candidates(const std::uint8_t* at) const {
     Block32 all = possible(at, 0);
     for (std::size_t i = 1; i < kWindow; ++i) {
@@ -141,13 +220,16 @@ class FewLiterals::Run {
     if (places == 0) [[likely]] {
       return true;
     }
-    std::array<std::uint8_t, Block32::kSize> literals;
-    candidates.store(literals.data());
+    std::array<std::uint8_t, Block32::kSize> windows;
+    candidates.store(windows.data());
     for (; places != 0; places &= places - 1) {
       const auto place = static_cast<std::size_t>(std::countr_zero(places));
-      for (unsigned bits = literals[place]; bits != 0; bits &= bits - 1) {
-        if (!compare(static_cast<std::size_t>(std::countr_zero(bits)), first + place)) {
-          return false;
+      for (unsigned bits = windows[place]; bits != 0; bits &= bits - 1) {
+        const auto window = static_cast<std::size_t>(std::countr_zero(bits));
+        for (std::size_t i = set_.first_[window]; i < set_.first_[window + 1]; ++i) {
+          if (!compare(i, first + place)) {
+            return false;
+          }
         }
       }
     }
