@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <immintrin.h>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,16 @@ unsigned commonness(char c) {
   }
   return kRare.find(lower) != std::string_view::npos || lower < 'a' || lower > 'z' ? 1 : 4;
 }
+
+// The processor has AVX2, which the build does not ask for: Block32 is half as wide.
+const bool kGoesWide = [] {
+#ifdef __AVX2__
+  return false;
+#else
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") != 0;
+#endif
+}();
 
 bool is_ascii(char c) {
   return static_cast<std::uint8_t>(c) < 0x80;
@@ -205,6 +216,13 @@ class FewLiterals::Run {
   Run(const FewLiterals& set, ByteSpan bytes, detail::MatchHandler handler, void* context)
       : set_(set), bytes_(bytes), handler_(handler), context_(context) {}
 
+  // What is read of a text to look at 32 places.
+  static constexpr std::size_t kRead = Block32::kSize + kWindow - 1;
+
+  // Looks at 32 places at a time as long as there are so many. The first that was not looked at;
+  // nullopt: stop.
+  [[nodiscard]] std::optional<std::size_t> blocks();
+
   // Which windows can begin at each of the 32 places from `at`; reads 34 bytes.
   [[nodiscard]] Block32 candidates(const std::uint8_t* at) const {
     Block32 all = possible(at, 0);
@@ -216,12 +234,22 @@ class FewLiterals::Run {
 
   // The candidates of the places from `first` on that `wanted` has a bit for. False: stop.
   bool report(Block32 candidates, std::uint32_t wanted, std::size_t first) {
-    std::uint32_t places = ~candidates.equal('\0').mask() & wanted;
+    const std::uint32_t places = ~candidates.equal('\0').mask() & wanted;
     if (places == 0) [[likely]] {
       return true;
     }
-    std::array<std::uint8_t, Block32::kSize> windows;
+    Windows32 windows;
     candidates.store(windows.data());
+    return report(windows, places, first);
+  }
+
+ private:
+  // Per place, the windows that can begin there.
+  using Windows32 = std::array<std::uint8_t, Block32::kSize>;
+
+  [[gnu::target("avx2")]] [[nodiscard]] std::optional<std::size_t> blocks_wide();
+
+  bool report(const Windows32& windows, std::uint32_t places, std::size_t first) {
     for (; places != 0; places &= places - 1) {
       const auto place = static_cast<std::size_t>(std::countr_zero(places));
       for (unsigned bits = windows[place]; bits != 0; bits &= bits - 1) {
@@ -236,7 +264,6 @@ class FewLiterals::Run {
     return true;
   }
 
- private:
   // By their byte i. A byte beyond ASCII looks up nothing: no window has one.
   [[nodiscard]] Block32 possible(const std::uint8_t* at, std::size_t i) const {
     const Block32 block = Block32::load(at);
@@ -267,18 +294,66 @@ class FewLiterals::Run {
   unsigned reported_ = 0;
 };
 
+// By the processor's instructions, not the build's.
+[[gnu::target("avx2")]] std::optional<std::size_t> FewLiterals::Run::blocks_wide() {
+  const __m256i nibble = _mm256_set1_epi8(0x0f);
+  __m256i low[kWindow];
+  __m256i high[kWindow];
+  for (std::size_t i = 0; i < kWindow; ++i) {
+    const Tables& tables = set_.tables_[i];
+    low[i] = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(tables.low.data())));
+    high[i] = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(tables.high.data())));
+  }
+  std::size_t at = 0;
+  for (; at + kRead <= bytes_.size(); at += Block32::kSize) {
+    __m256i all = _mm256_set1_epi8(-1);
+    for (std::size_t i = 0; i < kWindow; ++i) {
+      const __m256i block =
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes_.data() + at + i));
+      const __m256i above = _mm256_and_si256(_mm256_srli_epi16(block, 4), nibble);
+      all = _mm256_and_si256(all, _mm256_and_si256(_mm256_shuffle_epi8(low[i], block),
+                                                   _mm256_shuffle_epi8(high[i], above)));
+    }
+    if (_mm256_testz_si256(all, all) != 0) [[likely]] {
+      continue;
+    }
+    Windows32 windows;
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(windows.data()), all);
+    const auto none = static_cast<std::uint32_t>(
+        _mm256_movemask_epi8(_mm256_cmpeq_epi8(all, _mm256_setzero_si256())));
+    if (!report(windows, ~none, at)) {
+      return std::nullopt;
+    }
+  }
+  return at;
+}
+
+std::optional<std::size_t> FewLiterals::Run::blocks() {
+  if (kGoesWide) {
+    return blocks_wide();
+  }
+  std::size_t at = 0;
+  for (; at + kRead <= bytes_.size(); at += Block32::kSize) {
+    if (!report(candidates(bytes_.data() + at), ~std::uint32_t{0}, at)) {
+      return std::nullopt;
+    }
+  }
+  return at;
+}
+
 void FewLiterals::scan(ByteSpan bytes, detail::MatchHandler handler, void* context) const {
-  constexpr std::size_t kRead = Block32::kSize + kWindow - 1;
+  constexpr std::size_t kRead = Run::kRead;
   if (bytes.size() < kWindow) {
     return;
   }
   Run run(*this, bytes, handler, context);
-  std::size_t at = 0;
-  for (; at + kRead <= bytes.size(); at += Block32::kSize) {
-    if (!run.report(run.candidates(bytes.data() + at), ~std::uint32_t{0}, at)) {
-      return;
-    }
+  const std::optional<std::size_t> end = run.blocks();
+  if (!end) {
+    return;
   }
+  const std::size_t at = *end;
   // The last places, fewer than 32.
   const std::size_t left = bytes.size() - (kWindow - 1) - at;
   if (bytes.size() >= kRead) {

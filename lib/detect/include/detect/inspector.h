@@ -263,6 +263,7 @@ class alignas(kCacheLine) Inspector {
   void review_waiting_answers(const PacketContext& packet, flow::Direction direction,
                               FlowState& flow);
   void release_answer(const Step& step);
+  [[nodiscard]] ByteSpan consume_first_of_answer(const Step& step, ByteSpan bytes);
   [[nodiscard]] ByteSpan consume_answer_head(const Step& step, ByteSpan bytes);
   void read_answer_head(const Step& step, ByteSpan head, bool whole);
   void take_answer_head(const Step& step, bool whole);
