@@ -219,9 +219,8 @@ class FewLiterals::Run {
   // What is read of a text to look at 32 places.
   static constexpr std::size_t kRead = Block32::kSize + kWindow - 1;
 
-  // Looks at 32 places at a time as long as there are so many. The first that was not looked at;
-  // nullopt: stop.
-  [[nodiscard]] std::optional<std::size_t> blocks();
+  // Looks at all places of a text of at least kRead bytes.
+  void all_places();
 
   // Which windows can begin at each of the 32 places from `at`; reads 34 bytes.
   [[nodiscard]] Block32 candidates(const std::uint8_t* at) const {
@@ -247,7 +246,12 @@ class FewLiterals::Run {
   // Per place, the windows that can begin there.
   using Windows32 = std::array<std::uint8_t, Block32::kSize>;
 
-  [[gnu::target("avx2")]] [[nodiscard]] std::optional<std::size_t> blocks_wide();
+  [[gnu::target("avx2")]] void all_places_wide();
+
+  // Of the 32 places from `first` on, those from `at` on.
+  [[nodiscard]] static std::uint32_t not_seen_before(std::size_t at, std::size_t first) {
+    return ~std::uint32_t{0} << (at - first);
+  }
 
   bool report(const Windows32& windows, std::uint32_t places, std::size_t first) {
     for (; places != 0; places &= places - 1) {
@@ -294,8 +298,8 @@ class FewLiterals::Run {
   unsigned reported_ = 0;
 };
 
-// By the processor's instructions, not the build's.
-[[gnu::target("avx2")]] std::optional<std::size_t> FewLiterals::Run::blocks_wide() {
+// By the processor's instructions, not the build's. As all_places().
+[[gnu::target("avx2")]] void FewLiterals::Run::all_places_wide() {
   const __m256i nibble = _mm256_set1_epi8(0x0f);
   __m256i low[kWindow];
   __m256i high[kWindow];
@@ -306,66 +310,60 @@ class FewLiterals::Run {
     high[i] = _mm256_broadcastsi128_si256(
         _mm_loadu_si128(reinterpret_cast<const __m128i*>(tables.high.data())));
   }
-  std::size_t at = 0;
-  for (; at + kRead <= bytes_.size(); at += Block32::kSize) {
+  const std::size_t last = bytes_.size() - kRead;
+  for (std::size_t at = 0;; at += Block32::kSize) {
+    const std::size_t first = std::min(at, last);
     __m256i all = _mm256_set1_epi8(-1);
     for (std::size_t i = 0; i < kWindow; ++i) {
       const __m256i block =
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes_.data() + at + i));
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes_.data() + first + i));
       const __m256i above = _mm256_and_si256(_mm256_srli_epi16(block, 4), nibble);
       all = _mm256_and_si256(all, _mm256_and_si256(_mm256_shuffle_epi8(low[i], block),
                                                    _mm256_shuffle_epi8(high[i], above)));
     }
-    if (_mm256_testz_si256(all, all) != 0) [[likely]] {
-      continue;
+    if (_mm256_testz_si256(all, all) == 0) [[unlikely]] {
+      Windows32 windows;
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(windows.data()), all);
+      const auto none = static_cast<std::uint32_t>(
+          _mm256_movemask_epi8(_mm256_cmpeq_epi8(all, _mm256_setzero_si256())));
+      if (!report(windows, ~none & not_seen_before(at, first), first)) {
+        return;
+      }
     }
-    Windows32 windows;
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(windows.data()), all);
-    const auto none = static_cast<std::uint32_t>(
-        _mm256_movemask_epi8(_mm256_cmpeq_epi8(all, _mm256_setzero_si256())));
-    if (!report(windows, ~none, at)) {
-      return std::nullopt;
+    if (first == last) {
+      return;
     }
   }
-  return at;
 }
 
-std::optional<std::size_t> FewLiterals::Run::blocks() {
+void FewLiterals::Run::all_places() {
   if (kGoesWide) {
-    return blocks_wide();
+    all_places_wide();
+    return;
   }
-  std::size_t at = 0;
-  for (; at + kRead <= bytes_.size(); at += Block32::kSize) {
-    if (!report(candidates(bytes_.data() + at), ~std::uint32_t{0}, at)) {
-      return std::nullopt;
+  const std::size_t last = bytes_.size() - kRead;
+  for (std::size_t at = 0;; at += Block32::kSize) {
+    const std::size_t first = std::min(at, last);
+    if (!report(candidates(bytes_.data() + first), not_seen_before(at, first), first) ||
+        first == last) {
+      return;
     }
   }
-  return at;
 }
 
 void FewLiterals::scan(ByteSpan bytes, detail::MatchHandler handler, void* context) const {
-  constexpr std::size_t kRead = Run::kRead;
   if (bytes.size() < kWindow) {
     return;
   }
-  Run run(*this, bytes, handler, context);
-  const std::optional<std::size_t> end = run.blocks();
-  if (!end) {
+  if (bytes.size() >= Run::kRead) {
+    Run(*this, bytes, handler, context).all_places();
     return;
   }
-  const std::size_t at = *end;
-  // The last places, fewer than 32.
-  const std::size_t left = bytes.size() - (kWindow - 1) - at;
-  if (bytes.size() >= kRead) {
-    const std::uint64_t wanted = ~std::uint64_t{0} << (Block32::kSize - left);
-    const std::size_t first = bytes.size() - kRead;
-    (void)run.report(run.candidates(bytes.data() + first), static_cast<std::uint32_t>(wanted),
-                     first);
-    return;
-  }
-  std::array<std::uint8_t, kRead> padded{};
+  const std::size_t places = bytes.size() - (kWindow - 1);
+  std::array<std::uint8_t, Run::kRead> padded{};
   std::memcpy(padded.data(), bytes.data(), bytes.size());
-  (void)run.report(run.candidates(padded.data()), (std::uint32_t{1} << left) - 1, 0);
+  Run run(*this, bytes, handler, context);
+  (void)run.report(run.candidates(padded.data()), (std::uint32_t{1} << places) - 1, 0);
 }
 
 }  // namespace imds::match
