@@ -1,5 +1,6 @@
 #include "base/address.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <charconv>
 #include <cstdio>
@@ -23,6 +24,89 @@ void explain(std::string* why, std::string text) {
   if (why != nullptr) {
     *why = std::move(text);
   }
+}
+
+char* put_decimal(unsigned byte, char* out) {
+  if (byte >= 100) {
+    *out++ = static_cast<char>('0' + byte / 100);
+  }
+  if (byte >= 10) {
+    *out++ = static_cast<char>('0' + byte / 10 % 10);
+  }
+  *out++ = static_cast<char>('0' + byte % 10);
+  return out;
+}
+
+char* put_quad(const std::uint8_t* bytes, char* out) {
+  for (int i = 0; i < 4; ++i) {
+    if (i > 0) {
+      *out++ = '.';
+    }
+    out = put_decimal(bytes[i], out);
+  }
+  return out;
+}
+
+char* put_group(unsigned group, char* out) {
+  constexpr char kHex[] = "0123456789abcdef";
+  for (int shift = group > 0xfff  ? 12
+                   : group > 0xff ? 8
+                   : group > 0xf  ? 4
+                                  : 0;
+       shift >= 0; shift -= 4) {
+    *out++ = kHex[group >> shift & 0xf];
+  }
+  return out;
+}
+
+// Groups of zeros that are left out: the first of the longest runs; none of a single one.
+struct Zeros {
+  int begin = 8;
+  int count = 0;
+};
+Zeros longest_zeros(const std::array<unsigned, 8>& groups) {
+  Zeros best;
+  for (int i = 0; i < 8; ++i) {
+    int end = i;
+    while (end < 8 && groups[static_cast<std::size_t>(end)] == 0) {
+      ++end;
+    }
+    if (end - i > std::max(best.count, 1)) {
+      best = {i, end - i};
+    }
+    i = end;
+  }
+  return best;
+}
+
+// RFC 5952, with the IPv4 address in mapped and compatible ones as such.
+char* put_v6(const std::array<std::uint8_t, 16>& bytes, char* out) {
+  std::array<unsigned, 8> groups;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    groups[i] = unsigned{bytes[2 * i]} << 8 | bytes[2 * i + 1];
+  }
+  const Zeros zeros = longest_zeros(groups);
+  const bool holds_v4 =
+      zeros.begin == 0 && (zeros.count == 6 || (zeros.count == 5 && groups[5] == 0xffff));
+  for (int i = 0; i < 8;) {
+    if (i == zeros.begin) {
+      *out++ = ':';
+      i += zeros.count;
+      if (i == 8) {
+        *out++ = ':';
+      }
+      continue;
+    }
+    if (i > 0) {
+      *out++ = ':';
+    }
+    if (i == 6 && holds_v4) {
+      return put_quad(&bytes[12], out);
+    }
+    out = put_group(groups[static_cast<std::size_t>(i)], out);
+    ++i;
+  }
+  return out;
 }
 
 }  // namespace
@@ -52,7 +136,9 @@ std::string_view IpAddress::write_to(std::span<char, kLongestText> buffer) const
   if (!is_set()) {
     return {};
   }
-  return inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes.data(), buffer.data(), buffer.size());
+  char* const end = is_v4() ? put_quad(bytes.data(), buffer.data()) : put_v6(bytes, buffer.data());
+  *end = '\0';
+  return {buffer.data(), static_cast<std::size_t>(end - buffer.data())};
 }
 
 std::string IpAddress::to_string() const {

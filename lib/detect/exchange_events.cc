@@ -1,6 +1,8 @@
 // What is told of an exchange: requests are noted for their answers, and answers become the events
 // http_response, token_issued and credentials_delivered.
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include "base/text.h"
 #include "detect/inspector.h"
@@ -83,15 +85,86 @@ Delivered delivered_by(const Answer& answer) {
   }
 }
 
+std::string_view text_in(ByteSpan texts, const RequestNote& note, std::size_t index) {
+  const std::size_t begin = index == 0 ? 0 : note.ends[index - 1];
+  if (note.ends[index] <= begin) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(texts.data()) + begin, note.ends[index] - begin};
+}
+
+bool is_as_written(const event::TwoReadings& text) {
+  return text.normalised.data() == text.raw.data() && text.normalised.size() == text.raw.size();
+}
+
+// Of a target that normalising left as it is; what the request asked for by its Host header.
+PlainTarget plain_target(const event::HttpRequestFields& http) {
+  PlainTarget plain;
+  const std::string_view target = http.target.raw;
+  const std::string_view path = http.path.raw;
+  const std::string_view query = http.query.raw;
+  const std::string_view domain = http.domain.raw;
+  const bool has_query = query.data() != nullptr;
+  const bool is_plain = is_as_written(http.target) && is_as_written(http.path) &&
+                        is_as_written(http.query) && is_as_written(http.domain) &&
+                        path.data() == target.data() && !target.empty() &&
+                        target.size() == path.size() + (has_query ? 1 + query.size() : 0) &&
+                        target.size() < PlainTarget::kNone &&
+                        (!has_query || query.data() == path.data() + path.size() + 1);
+  const std::uintptr_t domain_at = reinterpret_cast<std::uintptr_t>(domain.data());
+  const std::uintptr_t host_at = reinterpret_cast<std::uintptr_t>(http.host.data());
+  const bool is_of_host = domain_at >= host_at && domain.size() <= http.host.size() &&
+                          domain_at - host_at <= http.host.size() - domain.size();
+  const bool has_host = !http.host.empty();
+  if (!is_plain || (has_host && (domain.empty() || !is_of_host)) ||
+      http.host.size() >= PlainTarget::kNone) {
+    return plain;
+  }
+  plain.is_set = true;
+  plain.path_size = static_cast<std::uint16_t>(path.size());
+  if (has_query) {
+    plain.query_size = static_cast<std::uint16_t>(query.size());
+  }
+  if (has_host) {
+    plain.domain_begin = static_cast<std::uint16_t>(domain_at - host_at);
+    plain.domain_size = static_cast<std::uint16_t>(domain.size());
+  }
+  return plain;
+}
+
+// As set_target() would, of the same target and out.host.
+void set_plain_target(event::HttpRequestFields& out, std::string_view target,
+                      const PlainTarget& plain) {
+  const std::string_view path = target.substr(0, plain.path_size);
+  out.target = {target, target};
+  out.path = {path, path};
+  if (plain.query_size != PlainTarget::kNone) {
+    const std::string_view query = target.substr(path.size() + 1, plain.query_size);
+    out.query = {query, query};
+  }
+  if (plain.domain_size != PlainTarget::kNone) {
+    const std::string_view domain = out.host.substr(plain.domain_begin, plain.domain_size);
+    out.domain = {domain, domain};
+  }
+}
+
 }  // namespace
 
-// What a request's headers and user agent tell beside its target.
+// What the headers of the request in head_ and its user agent tell beside its target.
 void Inspector::add_request_facts(event::Event& event) {
   bool has_token = false;
-  event::for_each_header(event.http.headers, [&](std::string_view name, std::string_view) {
+  const auto look_at = [&](std::string_view name) {
     has_token = has_token || iequals(name, kTokenHeader);
     event.exchange.forwarded = event.exchange.forwarded || iequals(name, kForwardedHeader);
-  });
+  };
+  if (head_.fields.kept_count == head_.fields.count) {
+    for (const http::Header& header : head_.fields.headers()) {
+      look_at(header.name);
+    }
+  } else {
+    event::for_each_header(event.http.headers,
+                           [&](std::string_view name, std::string_view) { look_at(name); });
+  }
   event.exchange.client_kind = seat_->policy().clients.of(event.http.user_agent);
   const std::string_view path = event.http.path.normalised;
   const Asked asked = asked_ = evidence::read_metadata_path(path).asked;
@@ -118,9 +191,14 @@ void Inspector::note_request(const Step& step, const event::Event& event, bool m
   note.version = event.exchange.version;
   note.forwarded = event.exchange.forwarded;
   note.is_put = event.http.method == "PUT";
+  note.plain = plain_target(event.http);
   note_texts(step, note,
              {event.http.method, event.http.target.raw, event.http.host, event.http.user_agent,
               notes_headers_ && matters ? event.http.headers : std::string_view()});
+  const bool is_whole =
+      note.ends[1] - note.ends[0] == static_cast<int>(event.http.target.raw.size()) &&
+      note.ends[2] - note.ends[1] == static_cast<int>(event.http.host.size());
+  note.plain.is_set = note.plain.is_set && is_whole;
   add_note(step, note);
 }
 
@@ -134,23 +212,55 @@ void Inspector::note_passed_request(const Step& step, std::string_view method) {
   add_note(step, note);
 }
 
-void Inspector::note_texts(const Step& step, RequestNote& note,
-                           std::array<std::string_view, 5> texts) {
+void Inspector::note_texts(const Step& step, RequestNote& note, NotedTexts texts) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    const std::string_view text = texts[i].substr(0, kLongestNoted[i]);
-    note.ends[i] = static_cast<std::uint16_t>(note.text.size());
-    if (text.empty()) {
-      continue;
-    }
-    HeadCollector collector{note.text, {}};
-    const bool kept =
-        keep(step, collector, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-    note.text = collector.buffer;
-    if (!kept) {
+    texts[i] = texts[i].substr(0, kLongestNoted[i]);
+  }
+  if (note_together(step, note, texts)) {
+    return;
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (!keep_text(step, note, texts[i])) {
       counters_.request_texts_cut.add();
     }
     note.ends[i] = static_cast<std::uint16_t>(note.text.size());
   }
+}
+
+// All of them in one go: what nearly every request says is short. Not with headers, which are
+// secret. False: nothing was kept.
+bool Inspector::note_together(const Step& step, RequestNote& note, const NotedTexts& texts) {
+  if (!texts.back().empty()) {
+    return false;
+  }
+  std::array<char, 512> room;
+  std::array<std::uint16_t, std::tuple_size_v<NotedTexts>> ends{};
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].size() > room.size() - size) {
+      return false;
+    }
+    std::copy(texts[i].begin(), texts[i].end(), room.begin() + static_cast<std::ptrdiff_t>(size));
+    size += texts[i].size();
+    ends[i] = static_cast<std::uint16_t>(size);
+  }
+  if (!keep_text(step, note, {room.data(), size})) {
+    return false;
+  }
+  note.ends = ends;
+  return true;
+}
+
+// Behind what the note holds; of an empty text nothing. False: there was no room.
+bool Inspector::keep_text(const Step& step, RequestNote& note, std::string_view text) {
+  if (text.empty()) {
+    return true;
+  }
+  HeadCollector collector{note.text, {}};
+  const bool kept =
+      keep(step, collector, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  note.text = collector.buffer;
+  return kept;
 }
 
 void Inspector::add_note(const Step& step, RequestNote& note) {
@@ -161,12 +271,7 @@ void Inspector::add_note(const Step& step, RequestNote& note) {
 }
 
 std::string_view Inspector::note_text(const RequestNote& note, std::size_t index) const {
-  const std::size_t begin = index == 0 ? 0 : note.ends[index - 1];
-  if (note.ends[index] <= begin) {
-    return {};
-  }
-  const ByteSpan all = arena_.bytes(note.text);
-  return {reinterpret_cast<const char*>(all.data()) + begin, note.ends[index] - begin};
+  return text_in(arena_.bytes(note.text), note, index);
 }
 
 // What all events of an answer have in common.
@@ -183,11 +288,18 @@ event::Event Inspector::answer_event(const Step& step, const Exchange& exchange,
     return event;
   }
   const RequestNote& request = answer.request;
-  if (const std::string_view method = note_text(request, 0); !method.empty()) {
-    set_target(event.http, method, note_text(request, 1), note_text(request, 2), target_buffer_);
-    event.http.host = note_text(request, 2);
-    event.http.user_agent = note_text(request, 3);
-    event.http.headers = note_text(request, 4);
+  const ByteSpan texts = arena_.bytes(request.text);
+  if (const std::string_view method = text_in(texts, request, 0); !method.empty()) {
+    const std::string_view target = text_in(texts, request, 1);
+    event.http.host = text_in(texts, request, 2);
+    event.http.user_agent = text_in(texts, request, 3);
+    event.http.headers = text_in(texts, request, 4);
+    if (request.plain.is_set) {
+      event.http.method = method;
+      set_plain_target(event.http, target, request.plain);
+    } else {
+      set_target(event.http, method, target, event.http.host, target_buffer_);
+    }
   }
   event.exchange.client_kind = seat_->policy().clients.of(event.http.user_agent);
   event.exchange.version = request.version;
@@ -202,7 +314,9 @@ void Inspector::tell_response(const Step& step, const Exchange& exchange) {
   }
   event::Event event = answer_event(step, exchange, event::EventType::http_response);
   event.http.version = answer_head_.version_text;
-  event.response.headers = http::write_header_text(answer_head_.fields, headers_buffer_).text;
+  if (answer_headers_) {
+    event.response.headers = http::write_header_text(answer_head_.fields, headers_buffer_).text;
+  }
   judge(step, event);
 }
 

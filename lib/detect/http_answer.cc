@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "detect/inspector.h"
+#include "http/ordinary_head.h"
 #include "http/probe.h"
 
 namespace imds::detect {
@@ -151,6 +152,14 @@ void Inspector::release_answer(const Step& step) {
 
 ByteSpan Inspector::consume_answer_head(const Step& step, ByteSpan bytes) {
   HeadCollector& collector = step.stream.head;
+  if (collector.buffer.empty()) {
+    const std::size_t size =
+        http::read_ordinary_answer(bytes, options_.head_bytes_max, answer_head_);
+    if (size > 0) {
+      take_answer_head(step, true);
+      return bytes.subspan(size);
+    }
+  }
   const auto found = collector.finder.feed(bytes, options_.head_bytes_max);
   const ByteSpan part = bytes.first(found.consumed);
   const bool whole = found.status == http::HeadEndFinder::Status::complete;
@@ -177,6 +186,12 @@ void Inspector::read_answer_head(const Step& step, ByteSpan head, bool whole) {
     become_opaque(step, {});
     return;
   }
+  take_answer_head(step, whole);
+}
+
+// It was read into answer_head_.
+void Inspector::take_answer_head(const Step& step, bool whole) {
+  DirectionState& stream = step.stream;
   const std::uint16_t status = answer_head_.status;
   if (status < 200 && status != kSwitchingProtocols && whole) {
     counters_.answers_interim.add();

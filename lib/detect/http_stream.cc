@@ -27,6 +27,14 @@ http::LineTrust trust_of(const DirectionState& stream) {
   return stream.strict ? http::LineTrust::guessed : http::LineTrust::any;
 }
 
+// For sure, and no other beginning: nothing else that is looked for begins with these bytes.
+bool begins_answer(ByteSpan bytes) {
+  constexpr std::string_view kName = "HTTP/";
+  return bytes.size() > kName.size() &&
+         std::memcmp(bytes.data(), kName.data(), kName.size()) == 0 && bytes[kName.size()] >= '0' &&
+         bytes[kName.size()] <= '9';
+}
+
 // The first word of a request's head.
 std::string_view method_of(ByteSpan head) {
   const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
@@ -152,6 +160,9 @@ std::size_t Inspector::consume_ordinary_head(const Step& step, ByteSpan bytes) {
 // Returns the bytes still to be read: all of them once it is decided that a request begins.
 ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
   DirectionState& stream = step.stream;
+  if (stream.head.buffer.empty() && begins_answer(bytes)) {
+    return consume_first_of_answer(step, bytes);
+  }
   std::array<std::uint8_t, kProbeBytes> joined;
   ByteSpan first = bytes;
   std::size_t from_kept = 0;
@@ -183,13 +194,7 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
     return bytes.subspan(http::kHttp2Preface.size() - kept);
   }
   if (response == http::Probe::yes) {
-    if (begin_answer(step, bytes)) {
-      return stream.phase == Phase::answer_head ? bytes : ByteSpan();
-    }
-    // A server's answer is not an unknown protocol; a client that sends one speaks such.
-    stream.raw_done = stream.raw_done || step.flow.client != step.index();
-    become_opaque(step, bytes);
-    return {};
+    return consume_first_of_answer(step, bytes);
   }
   if (request == http::Probe::yes && http2 == http::Probe::no) {
     stream.phase = Phase::http_head;
@@ -210,6 +215,18 @@ ByteSpan Inspector::consume_probe(const Step& step, ByteSpan bytes) {
     begin_unseen_answer(step);
     return bytes;
   }
+  become_opaque(step, bytes);
+  return {};
+}
+
+// `bytes`, behind what stream.head holds, begin like an answer.
+ByteSpan Inspector::consume_first_of_answer(const Step& step, ByteSpan bytes) {
+  DirectionState& stream = step.stream;
+  if (begin_answer(step, bytes)) {
+    return stream.phase == Phase::answer_head ? bytes : ByteSpan();
+  }
+  // A server's answer is not an unknown protocol; a client that sends one speaks such.
+  stream.raw_done = stream.raw_done || step.flow.client != step.index();
   become_opaque(step, bytes);
   return {};
 }

@@ -63,6 +63,7 @@ void Inspector::take(PolicySeat& seat) {
   generation_ = rules.generation();
   parses_every_head_ = rules.parses_every_head();
   notes_headers_ = rules.answers_need_request_headers();
+  answer_headers_ = rules.answers_need_response_headers();
   raw_scan_bytes_ = rules.needs_raw_scan() ? options_.raw_scan_bytes : 0;
   raw_overlap_ =
       std::min(std::max<std::size_t>(rules.longest_raw_literal(), 1) - 1, flow::Arena::kLargest);

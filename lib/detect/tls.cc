@@ -1,7 +1,9 @@
 #include "tls.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <smmintrin.h>
 
 #include "base/simd.h"
 
@@ -41,7 +43,40 @@ bool has_long_run(std::uint32_t mask) {
   return (mask & mask >> 8 & mask >> 16) != 0;
 }
 
+// Of 16 bytes, those of eight aligned ones that may all be printable: 0x20 to 0x7f.
+__m128i eights_of_text(const void* at) {
+  const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(at));
+  return _mm_cmpeq_epi64(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(0x1f)), _mm_set1_epi8(-1));
+}
+
+// False: no kText printable bytes stand in a row, of which eight aligned ones would be a part.
+bool may_hold_text(ByteSpan bytes) {
+  static_assert(kText >= 8 + 7);
+  constexpr std::size_t kBlock = sizeof(__m128i);
+  constexpr std::size_t kAtOnce = 4 * kBlock;
+  std::size_t at = 0;
+  for (; bytes.size() - at >= kAtOnce; at += kAtOnce) {
+    const std::uint8_t* const from = bytes.data() + at;
+    const __m128i found = _mm_or_si128(
+        _mm_or_si128(eights_of_text(from), eights_of_text(from + kBlock)),
+        _mm_or_si128(eights_of_text(from + 2 * kBlock), eights_of_text(from + 3 * kBlock)));
+    if (_mm_movemask_epi8(found) != 0) {
+      return true;
+    }
+  }
+  alignas(kBlock) std::array<std::uint8_t, kAtOnce> rest{};
+  std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end(), rest.begin());
+  bool found = false;
+  for (std::size_t i = 0; i < bytes.size() - at; i += kBlock) {
+    found = found || _mm_movemask_epi8(eights_of_text(&rest[i])) != 0;
+  }
+  return found;
+}
+
 bool holds_text(ByteSpan bytes) {
+  if (!may_hold_text(bytes)) {
+    return false;
+  }
   unsigned run = 0;  // printable bytes at the end of the blocks before
   for (std::size_t at = 0; at < bytes.size(); at += Block32::kSize) {
     const std::size_t left = bytes.size() - at;

@@ -1,6 +1,7 @@
 #include "evidence/dns.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 
@@ -25,9 +26,15 @@ constexpr std::uint8_t kResponseAndOpcode = 0xf8;
 constexpr std::uint8_t kResponseCode = 0x0f;
 constexpr std::size_t kLongestName = 255;
 
-bool is_plain(std::uint8_t byte) {
-  return byte > 0x20 && byte < 0x7f && byte != '.' && byte != '\\';
-}
+// What stands for a byte of a label; 0 if it has to be escaped.
+constexpr std::array<char, 256> kPlain = [] {
+  std::array<char, 256> plain{};
+  for (std::size_t byte = 0x21; byte < 0x7f; ++byte) {
+    const char c = static_cast<char>(byte);
+    plain[byte] = c == '.' || c == '\\' ? '\0' : ascii_lower(c);
+  }
+  return plain;
+}();
 
 }  // namespace
 
@@ -39,8 +46,8 @@ void DnsName::add_label(ByteSpan label) {
     add('.');
   }
   for (const std::uint8_t byte : label) {
-    if (is_plain(byte)) {
-      add(ascii_lower(static_cast<char>(byte)));
+    if (const char plain = kPlain[byte]; plain != '\0') {
+      add(plain);
       continue;
     }
     add('\\');

@@ -188,9 +188,41 @@ HeadStatus parse_response_head(ByteSpan head, std::span<char> scratch, ResponseH
   return HeadStatus::ok;
 }
 
+namespace {
+
+// Where all of it fits: nearly all lines are copied as they stand in the head.
+std::string_view write_whole(const HeaderBlock& fields, char* buffer) {
+  char* out = buffer;
+  for (const auto& [name, value] : fields.headers()) {
+    const char* const behind = name.data() + name.size();
+    if (value.data() == behind + 2 && behind[0] == ':' && behind[1] == ' ') {
+      const std::size_t size = name.size() + 2 + value.size();
+      std::memcpy(out, name.data(), size);
+      out += size;
+    } else {
+      std::memcpy(out, name.data(), name.size());
+      out += name.size();
+      *out++ = ':';
+      *out++ = ' ';
+      std::memcpy(out, value.data(), value.size());
+      out += value.size();
+    }
+    *out++ = '\n';
+  }
+  return {buffer, static_cast<std::size_t>(out - buffer)};
+}
+
+}  // namespace
+
 HeaderText write_header_text(const HeaderBlock& fields, std::span<char> buffer) {
+  const bool is_usual =
+      fields.kept_count == fields.count && !fields.folded && fields.malformed == 0;
+  // Of each line at most a colon stands in the head; its end may not.
+  if (is_usual && fields.bytes.size() + 3 * fields.headers().size() <= buffer.size()) {
+    return {write_whole(fields, buffer.data()), false};
+  }
   TextWriter writer(buffer);
-  if (fields.kept_count == fields.count && !fields.folded && fields.malformed == 0) {
+  if (is_usual) {
     for (const Header& header : fields.headers()) {
       writer.put(header.name);
       writer.put(": ");

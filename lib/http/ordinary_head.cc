@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kBlock = 64;
 constexpr std::string_view kVersion = " HTTP/1.1";
+constexpr std::string_view kAnswer = "HTTP/1.";
 
 template <typename Word>
 Word word_at(const char* at) {
@@ -76,6 +77,21 @@ struct Name {
 constexpr Name kHost("host");
 constexpr Name kConnection("connection");
 constexpr Name kUserAgent("user-agent");
+constexpr Name kContentLength("content-length");
+
+// So many digits that the number fits.
+bool is_short_number(std::string_view text) {
+  constexpr std::size_t kMostDigits = 18;
+  return !text.empty() && text.size() <= kMostDigits &&
+         std::all_of(text.begin(), text.end(), is_digit);
+}
+std::uint64_t short_number(std::string_view digits) {
+  std::uint64_t number = 0;
+  for (const char c : digits) {
+    number = number * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return number;
+}
 
 // Headers that have a place of their own in a HeaderBlock, by their names' first letters and sizes:
 // bit n of kKnownSizes['x' & 31] if one that begins with x has n bytes.
@@ -100,14 +116,22 @@ LineEnds line_ends_at(const char* at) {
   return {join(low.equal('\n'), high.equal('\n')), join(low.equal('\r'), high.equal('\r'))};
 }
 
+std::string_view between(const char* begin, const char* end) {
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+// What requests and answers have in common: lines, and the headers in them. FirstLine says what the
+// first is: `bool operator()(begin, line_end, end)`, false if it is not ordinary; what else there
+// is to note of a host: `void note_host(value, end)`.
+template <typename FirstLine>
 class OrdinaryReader {
  public:
   // `text` has kBlock bytes or more.
-  OrdinaryReader(std::string_view text, RequestHead& out)
-      : begin_(text.data()), end_(text.data() + text.size()), out_(out), fields_(out.fields) {}
+  OrdinaryReader(std::string_view text, HeaderBlock& fields, FirstLine& first)
+      : begin_(text.data()), end_(text.data() + text.size()), fields_(fields), first_(first) {}
 
-  // The head's size, or 0. `method` as usual_method() has it.
-  std::size_t read(std::size_t method) {
+  // The head's size, or 0.
+  std::size_t read() {
     clear(fields_);
     std::uint64_t return_before = 0;
     const char* line = nullptr;  // the header line under way
@@ -124,9 +148,10 @@ class OrdinaryReader {
       for (std::uint64_t feeds = ends.feeds & in_order; feeds != 0; feeds &= feeds - 1) {
         const char* const line_end = at + std::countr_zero(feeds) - 1;  // its CR
         if (line == nullptr) {
-          if (!request_line(method, line_end)) {
+          if (!first_(begin_, line_end, end_)) {
             return 0;
           }
+          first_header_ = line_end + 2;
         } else if (line_end == line) {
           return finish(line_end + 2);
         } else if (!header(line, line_end)) {
@@ -141,35 +166,7 @@ class OrdinaryReader {
     return 0;
   }
 
-  [[nodiscard]] std::uint16_t disguise() const { return static_cast<std::uint16_t>(disguise_); }
-
  private:
-  static std::string_view between(const char* begin, const char* end) {
-    return {begin, static_cast<std::size_t>(end - begin)};
-  }
-
-  bool request_line(std::size_t method, const char* line_end) {
-    if (line_end - begin_ < static_cast<std::ptrdiff_t>(method + 2 + kVersion.size())) {
-      return false;
-    }
-    const char* const target = begin_ + method + 1;
-    const char* const target_end = line_end - kVersion.size();
-    const char minor = line_end[-1];
-    if (std::memcmp(target_end, kVersion.data(), kVersion.size() - 1) != 0 ||
-        (minor != '1' && minor != '0') || is_blank(target_end[-1])) {
-      return false;
-    }
-    out_.method = {begin_, method};
-    out_.target = between(target, target_end);
-    out_.version_text = {line_end - 3, 3};
-    out_.version = minor == '1' ? Version::http11 : Version::http10;
-    first_header_ = line_end + 2;
-    if (!is_plain_target(out_.target, static_cast<std::size_t>(end_ - target))) {
-      disguise_ |= path_and_query_disguise(out_.target);
-    }
-    return true;
-  }
-
   // The first colon from where a line begins, perhaps behind the line's end; end_ if there is none.
   [[nodiscard]] const char* colon(const char* line) const {
     const auto left = static_cast<std::size_t>(end_ - line);
@@ -222,6 +219,12 @@ class OrdinaryReader {
       fields_.framing.keep_alive = true;
       return;
     }
+    if (size == kContentLength.kSize && !fields_.framing.has_content_length &&
+        is_short_number(header.value) && kContentLength.is_at(name)) {
+      fields_.framing.content_length = short_number(header.value);
+      fields_.framing.has_content_length = true;
+      return;
+    }
     if (size != kHost.kSize) {
       note_known(header, false, fields_);
       return;
@@ -234,9 +237,7 @@ class OrdinaryReader {
     } else {
       fields_.repeated_host = fields_.repeated_host || fields_.host != header.value;
     }
-    if (!is_plain_authority(header.value, static_cast<std::size_t>(end_ - header.value.data()))) {
-      disguise_ |= kHostForm;
-    }
+    first_.note_host(header.value, end_);
   }
 
   std::size_t finish(const char* head_end) {
@@ -248,10 +249,64 @@ class OrdinaryReader {
 
   const char* begin_;
   const char* end_;
-  RequestHead& out_;
   HeaderBlock& fields_;
+  FirstLine& first_;
   const char* first_header_ = nullptr;
-  unsigned disguise_ = 0;
+};
+
+// The first line of a request; `method` as usual_method() has it.
+struct RequestFirstLine {
+  RequestHead& out;
+  std::size_t method;
+  unsigned disguise = 0;
+
+  bool operator()(const char* begin, const char* line_end, const char* end) {
+    if (line_end - begin < static_cast<std::ptrdiff_t>(method + 2 + kVersion.size())) {
+      return false;
+    }
+    const char* const target = begin + method + 1;
+    const char* const target_end = line_end - kVersion.size();
+    const char minor = line_end[-1];
+    if (std::memcmp(target_end, kVersion.data(), kVersion.size() - 1) != 0 ||
+        (minor != '1' && minor != '0') || is_blank(target_end[-1])) {
+      return false;
+    }
+    out.method = {begin, method};
+    out.target = between(target, target_end);
+    out.version_text = {line_end - 3, 3};
+    out.version = minor == '1' ? Version::http11 : Version::http10;
+    if (!is_plain_target(out.target, static_cast<std::size_t>(end - target))) {
+      disguise |= path_and_query_disguise(out.target);
+    }
+    return true;
+  }
+  void note_host(std::string_view value, const char* end) {
+    if (!is_plain_authority(value, static_cast<std::size_t>(end - value.data()))) {
+      disguise |= kHostForm;
+    }
+  }
+};
+
+// The first line of an answer, which begins with kAnswer.
+struct AnswerFirstLine {
+  ResponseHead& out;
+
+  bool operator()(const char* begin, const char* line_end, const char*) const {
+    constexpr std::size_t kDigits = 3;
+    const char* const status = begin + kAnswer.size() + 2;
+    const char* const after = status + kDigits;
+    if (line_end < after || !is_digit(status[0]) || status[0] == '0' || !is_digit(status[1]) ||
+        !is_digit(status[2]) || (after < line_end && !is_blank(*after))) {
+      return false;
+    }
+    out.version_text = {begin + kAnswer.size() - 2, 3};
+    out.version = begin[kAnswer.size()] == '1' ? Version::http11 : Version::http10;
+    out.status = static_cast<std::uint16_t>((status[0] - '0') * 100 + (status[1] - '0') * 10 +
+                                            (status[2] - '0'));
+    out.reason = trim(between(after, line_end));
+    return true;
+  }
+  static void note_host(std::string_view, const char*) {}
 };
 
 }  // namespace
@@ -266,13 +321,26 @@ OrdinaryHead read_ordinary_head(ByteSpan bytes, std::uint32_t limit, RequestHead
   if (method == 0) {
     return head;
   }
-  OrdinaryReader reader(text, out);
-  head.size = reader.read(method);
+  RequestFirstLine first{out, method};
+  head.size = OrdinaryReader(text, out.fields, first).read();
   if (head.size != 0) {
     head.body = plan_request_body(out);
-    head.disguise = reader.disguise();
+    head.disguise = static_cast<std::uint16_t>(first.disguise);
   }
   return head;
+}
+
+std::size_t read_ordinary_answer(ByteSpan bytes, std::uint32_t limit, ResponseHead& out) {
+  const std::string_view text = as_text(bytes).substr(0, limit);
+  if (text.size() < kBlock || std::memcmp(text.data(), kAnswer.data(), kAnswer.size()) != 0) {
+    return 0;
+  }
+  const char minor = text[kAnswer.size()];
+  if ((minor != '1' && minor != '0') || text[kAnswer.size() + 1] != ' ') {
+    return 0;
+  }
+  AnswerFirstLine first{out};
+  return OrdinaryReader(text, out.fields, first).read();
 }
 
 }  // namespace imds::http

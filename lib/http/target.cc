@@ -1,7 +1,7 @@
 #include "http/target.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -139,12 +139,11 @@ std::string_view put_path(std::string_view path, bool rooted, Out& out) {
 // The view is the host itself; with `in_url` an IPv6 address gets brackets around it.
 std::string_view put_host(std::string_view host, bool in_url, Out& out) {
   if (const auto address = host_address(host)) {
-    char text[INET6_ADDRSTRLEN] = {};
-    inet_ntop(address->is_v4() ? AF_INET : AF_INET6, address->bytes.data(), text, sizeof text);
+    std::array<char, IpAddress::kLongestText> text;
     const bool brackets = in_url && address->is_v6();
     out.put(brackets ? "[" : "");
     const std::size_t start = out.size;
-    out.put(text);
+    out.put(address->write_to(text));
     const std::string_view domain = out.from(start);
     out.put(brackets ? "]" : "");
     return domain;

@@ -257,6 +257,12 @@ void Compiler::plan_type(EventType type) {
     }
   }
   plan.listens = !listeners.empty();
+  plan.known.assign(words_for(program_->atoms.size()), 0);
+  for (AtomId id = 0; id < program_->atoms.size(); ++id) {
+    if (outcome(program_->atoms[id], type) == Outcome::always) {
+      set_bit(plan.known, id);
+    }
+  }
   plan_fields(plan, type, listeners);
 
   std::sort(postings.begin(), postings.end());
@@ -280,7 +286,7 @@ void Compiler::plan_fields(TypePlan& plan, EventType type,
   std::set<AtomId> references;
   const auto add = [&](const Expression& leaf) {
     const Atom& atom = program_->atoms[leaf.atom];
-    if (outcome(atom, type) == Outcome::never) {
+    if (outcome(atom, type) != Outcome::depends) {
       return;
     }
     if (atom.kind == Atom::Kind::reference) {

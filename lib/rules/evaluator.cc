@@ -20,18 +20,6 @@ using event::EventType;
 using event::FieldId;
 using event::FieldValue;
 
-constexpr std::size_t kWordBits = 64;
-
-std::size_t words_for(std::size_t bits) {
-  return (bits + kWordBits - 1) / kWordBits;
-}
-bool test(const std::vector<std::uint64_t>& words, std::size_t bit) {
-  return ((words[bit / kWordBits] >> (bit % kWordBits)) & 1) != 0;
-}
-void set(std::vector<std::uint64_t>& words, std::size_t bit) {
-  words[bit / kWordBits] |= std::uint64_t{1} << (bit % kWordBits);
-}
-
 // The same for all values of a field, those of a single header among them.
 template <typename Visit>
 bool any_text(const event::Event& event, const event::FieldRef& field, const Visit& visit) {
@@ -178,17 +166,17 @@ void Evaluator::State::compare_reading(const TextField& field, std::string_view 
     match::scan(field.anchors, scratch, bytes, [&](std::uint32_t id, std::uint64_t) {
       const TextField::Anchored& candidate = field.anchored[id];
       const Glob& glob = table[candidate.atom].glob;
-      if (!test(atoms, candidate.atom) && allowed(glob) &&
+      if (!test_bit(atoms, candidate.atom) && allowed(glob) &&
           (!candidate.confirm || glob.matches(text))) {
-        set(atoms, candidate.atom);
+        set_bit(atoms, candidate.atom);
       }
       return true;
     });
   }
   for (const AtomId id : field.direct) {
     const Glob& glob = table[id].glob;
-    if (!test(atoms, id) && allowed(glob) && glob.matches(text)) {
-      set(atoms, id);
+    if (!test_bit(atoms, id) && allowed(glob) && glob.matches(text)) {
+      set_bit(atoms, id);
     }
   }
 }
@@ -198,13 +186,16 @@ void Evaluator::State::compare_number(const std::vector<AtomId>& ids, const Fiel
     const Atom& atom = program().atoms[id];
     bool any = false;
     if (value.number_count == 0) {
-      any = compare(sigma::part_of(value.number, atom.part), atom.comparison, atom.number);
+      const std::int64_t number = atom.part == sigma::TimePart::none
+                                      ? value.number
+                                      : sigma::part_of(value.number, atom.part);
+      any = compare(number, atom.comparison, atom.number);
     }
     for (std::size_t i = 0; i < value.number_count; ++i) {
       any = any || compare(value.numbers[i], atom.comparison, atom.number);
     }
     if (any) {
-      set(atoms, id);
+      set_bit(atoms, id);
     }
   }
 }
@@ -219,7 +210,7 @@ void Evaluator::State::compare_address(const AddressField& field, const IpAddres
         std::lower_bound(group.prefixes.begin(), group.prefixes.end(), network,
                          [](const auto& entry, const IpAddress& a) { return entry.first < a; });
     if (found != group.prefixes.end() && found->first == network) {
-      set(atoms, found->second);
+      set_bit(atoms, found->second);
     }
   }
 }
@@ -229,7 +220,7 @@ void Evaluator::State::compare_regexes(const TextField& field, std::string_view 
   if (text.empty()) {  // which no scan reports
     for (const AtomId id : field.regex) {
       if (table[id].regex->matches_empty()) {
-        set(atoms, id);
+        set_bit(atoms, id);
       }
     }
     return;
@@ -239,7 +230,7 @@ void Evaluator::State::compare_regexes(const TextField& field, std::string_view 
   match::scan(field.regexes, scratch, bytes, [&](std::uint32_t which, std::uint64_t) {
     const AtomId id = field.regex[which];
     const match::Regex& regex = *table[id].regex;
-    if (test(atoms, id)) {
+    if (test_bit(atoms, id)) {
       return true;
     }
     auto verdict = match::Regex::Verdict::yes;
@@ -247,7 +238,7 @@ void Evaluator::State::compare_regexes(const TextField& field, std::string_view 
       verdict = regex.find(text, *regex_scratch);
     }
     if (verdict == match::Regex::Verdict::yes) {
-      set(atoms, id);
+      set_bit(atoms, id);
     } else if (verdict == match::Regex::Verdict::gave_up) {
       counters->regexes_given_up.add();
     }
@@ -274,7 +265,7 @@ void Evaluator::State::compare_parsed(const ColumnTables& tables, std::string_vi
 void Evaluator::State::compare_value(Column column, const FieldValue& value, bool contains_only) {
   const ColumnTables& tables = program().columns[column];
   for (const AtomId id : tables.presence) {
-    set(atoms, id);
+    set_bit(atoms, id);
   }
   if (value.kind == FieldValue::Kind::number) {
     compare_number(tables.numbers, value);
@@ -353,7 +344,7 @@ void Evaluator::State::compare_references(const event::Event& event,
       });
     });
     if (holds) {
-      set(atoms, id);
+      set_bit(atoms, id);
     }
   }
 }
@@ -361,7 +352,7 @@ void Evaluator::State::compare_references(const event::Event& event,
 void Evaluator::State::choose_rules(const TypePlan& plan) {
   std::fill(chosen.begin(), chosen.end(), 0);
   for (const std::uint16_t rule : plan.always) {
-    set(chosen, rule);
+    set_bit(chosen, rule);
   }
   if (plan.posting_start.empty()) {
     return;
@@ -370,7 +361,7 @@ void Evaluator::State::choose_rules(const TypePlan& plan) {
     for (std::uint64_t bits = atoms[word]; bits != 0; bits &= bits - 1) {
       const std::size_t atom = word * kWordBits + static_cast<std::size_t>(std::countr_zero(bits));
       for (std::uint32_t i = plan.posting_start[atom]; i < plan.posting_start[atom + 1]; ++i) {
-        set(chosen, plan.posting[i]);
+        set_bit(chosen, plan.posting[i]);
       }
     }
   }
@@ -381,7 +372,7 @@ bool Evaluator::State::holds(std::uint32_t entry) const {
   std::uint32_t at = entry;
   while (at < kMiss) {
     const Step& step = compiled.steps[at];
-    at = test(atoms, step.atom) ? step.if_true : step.if_false;
+    at = test_bit(atoms, step.atom) ? step.if_true : step.if_false;
   }
   return at == kHit;
 }
@@ -406,7 +397,7 @@ void Evaluator::evaluate(const event::Event& event, RuleHits& hits) {
   if (!plan.listens) {
     return;
   }
-  std::fill(state.atoms.begin(), state.atoms.end(), 0);
+  std::copy(plan.known.begin(), plan.known.end(), state.atoms.begin());
   for (const FieldId field : plan.fields) {
     state.compare_field(event, field);
   }
@@ -440,7 +431,7 @@ void Evaluator::evaluate(const event::Event& event, RuleHits& hits) {
 std::uint64_t Evaluator::State::compared(const StoryRule& rule) const {
   std::uint64_t bits = 0;
   for (std::size_t i = 0; i < rule.compared.size(); ++i) {
-    bits |= std::uint64_t{test(atoms, rule.compared[i]) ? 1u : 0u} << i;
+    bits |= std::uint64_t{test_bit(atoms, rule.compared[i]) ? 1u : 0u} << i;
   }
   return bits;
 }
@@ -467,7 +458,7 @@ bool Evaluator::holds_in_story(std::uint16_t rule, std::uint64_t compared) {
   }
   for (std::size_t i = 0; i < story->compared.size(); ++i) {
     if (((compared >> i) & 1) != 0) {
-      set(state.atoms, story->compared[i]);
+      set_bit(state.atoms, story->compared[i]);
     }
   }
   return state.holds(story->entry);

@@ -1,7 +1,11 @@
 #include "glob.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
 
+#include "base/simd.h"
 #include "base/text.h"
 
 namespace imds::rules {
@@ -39,7 +43,44 @@ std::size_t character_size(std::string_view text, std::size_t at) {
   return 1;
 }
 
+// `size` bytes, sizeof(Word) at least: those of `text`, made lower case by `letters`, and `want`.
+template <typename Word>
+bool equal_by(const char* text, const char* letters, const char* want, std::size_t size) {
+  const auto word = [](const char* at) {
+    Word bytes = 0;
+    std::memcpy(&bytes, at, sizeof bytes);
+    return bytes;
+  };
+  const auto differ = [&](std::size_t i) {
+    return (word(text + i) | word(letters + i)) ^ word(want + i);
+  };
+  for (std::size_t i = 0; i + sizeof(Word) < size; i += sizeof(Word)) {
+    if (differ(i) != 0) {
+      return false;
+    }
+  }
+  return differ(size - sizeof(Word)) == 0;
+}
+
+// The places within the first 32 of a text where two bytes stand, as bits. Reads 33 bytes.
+std::uint32_t pair_places(const char* at, const char* letters, const char* want) {
+  const Block32 first = Block32::load(at) | Block32::all(letters[0]);
+  const Block32 second = Block32::load(at + 1) | Block32::all(letters[1]);
+  return (first.equal(want[0]) & second.equal(want[1])).mask();
+}
+
 }  // namespace
+
+bool Glob::Segment::front_is_at(const char* at) const {
+  const std::size_t size = front.size();
+  if (size >= sizeof(std::uint64_t)) {
+    return equal_by<std::uint64_t>(at, letters.data(), front.data(), size);
+  }
+  if (size >= sizeof(std::uint32_t)) {
+    return equal_by<std::uint32_t>(at, letters.data(), front.data(), size);
+  }
+  return size == 0 || equal_by<std::uint8_t>(at, letters.data(), front.data(), size);
+}
 
 Glob::Glob(const sigma::Pattern& pattern, sigma::Operation operation, bool cased) : cased_(cased) {
   using sigma::Operation;
@@ -65,10 +106,24 @@ Glob::Glob(const sigma::Pattern& pattern, sigma::Operation operation, bool cased
     add_any_many();
   }
   if (segments_.size() > 1) {
-    anchored_start_ = !segments_.front().empty();
-    anchored_end_ = !segments_.back().empty();
+    anchored_start_ = !segments_.front().elements.empty();
+    anchored_end_ = !segments_.back().elements.empty();
   }
-  std::erase_if(segments_, [](const Segment& segment) { return segment.empty(); });
+  std::erase_if(segments_, [](const Segment& segment) { return segment.elements.empty(); });
+  add_fronts();
+}
+
+void Glob::add_fronts() {
+  for (Segment& segment : segments_) {
+    for (const std::uint16_t element : segment.elements) {
+      if (element == kAnyOne) {
+        break;
+      }
+      const bool is_letter = element >= 'a' && element <= 'z';
+      segment.front += static_cast<char>(element);
+      segment.letters += !cased_ && is_letter ? '\x20' : '\0';
+    }
+  }
 }
 
 void Glob::add_literal(std::string_view text) {
@@ -77,13 +132,13 @@ void Glob::add_literal(std::string_view text) {
     std::transform(bytes.begin(), bytes.end(), bytes.begin(), ascii_lower);
   }
   for (const char c : bytes) {
-    segments_.back().push_back(static_cast<unsigned char>(c));
+    segments_.back().elements.push_back(static_cast<unsigned char>(c));
   }
   literals_.push_back(std::move(bytes));
 }
 
 void Glob::add_any_one() {
-  segments_.back().push_back(kAnyOne);
+  segments_.back().elements.push_back(kAnyOne);
 }
 
 void Glob::add_any_many() {
@@ -92,23 +147,23 @@ void Glob::add_any_many() {
 
 bool Glob::is_plain_contains() const {
   return is_contains() && segments_.size() == 1 && literals_.size() == 1 &&
-         literals_.front().size() == segments_.front().size();
+         literals_.front().size() == segments_.front().elements.size();
 }
 
 std::optional<std::array<std::uint8_t, 2>> Glob::first_pair() const {
-  if (segments_.empty() || segments_.front().size() < 2 || segments_.front()[0] == kAnyOne ||
-      segments_.front()[1] == kAnyOne) {
+  if (segments_.empty() || segments_.front().front.size() < 2) {
     return std::nullopt;
   }
-  return std::array<std::uint8_t, 2>{static_cast<std::uint8_t>(segments_.front()[0]),
-                                     static_cast<std::uint8_t>(segments_.front()[1])};
+  const std::string& front = segments_.front().front;
+  return std::array<std::uint8_t, 2>{static_cast<std::uint8_t>(front[0]),
+                                     static_cast<std::uint8_t>(front[1])};
 }
 
 std::size_t Glob::span() const {
   constexpr std::size_t kLongestCharacter = 4;
   std::size_t bytes = 0;
   for (const Segment& segment : segments_) {
-    for (const std::uint16_t element : segment) {
+    for (const std::uint16_t element : segment.elements) {
       bytes += element == kAnyOne ? kLongestCharacter : 1;
     }
   }
@@ -120,7 +175,14 @@ bool Glob::is(char c, std::uint16_t want) const {
 }
 
 std::size_t Glob::match_at(const Segment& segment, std::string_view text, std::size_t at) const {
-  for (const std::uint16_t want : segment) {
+  const std::size_t fixed = segment.front.size();
+  // Each element takes a byte at least.
+  if (text.size() - at < segment.elements.size() || !segment.front_is_at(text.data() + at)) {
+    return kNone;
+  }
+  at += fixed;
+  for (std::size_t i = fixed; i < segment.elements.size(); ++i) {
+    const std::uint16_t want = segment.elements[i];
     if (at >= text.size()) {
       return kNone;
     }
@@ -139,7 +201,10 @@ std::size_t Glob::match_at(const Segment& segment, std::string_view text, std::s
 // Leftmost place at or after `from`, which is the start of a character; the end of the match.
 // Characters never overlap, so leftmost also leaves the most for what follows.
 std::size_t Glob::find(const Segment& segment, std::string_view text, std::size_t from) const {
-  const std::uint16_t first = segment.front();
+  if (segment.front.size() >= 2) {
+    return find_by_pair(segment, text, from);
+  }
+  const std::uint16_t first = segment.elements.front();
   const bool is_letter = first >= 'a' && first <= 'z';
   const bool one_byte = first != kAnyOne && (cased_ || !is_letter);
   while (from < text.size()) {
@@ -156,16 +221,48 @@ std::size_t Glob::find(const Segment& segment, std::string_view text, std::size_
   return kNone;
 }
 
+// The same for a segment that begins with two bytes, 32 places at a time.
+std::size_t Glob::find_by_pair(const Segment& segment, std::string_view text,
+                               std::size_t from) const {
+  constexpr std::size_t kRead = Block32::kSize + 1;
+  const char* const letters = segment.letters.data();
+  const char* const want = segment.front.data();
+  for (; from + 1 < text.size(); from += Block32::kSize) {
+    const std::size_t left = text.size() - from;
+    std::uint32_t places = 0;
+    if (left >= kRead) {
+      places = pair_places(text.data() + from, letters, want);
+    } else if (text.size() >= kRead) {
+      places = pair_places(text.data() + text.size() - kRead, letters, want) >> (kRead - left);
+    } else {
+      std::array<char, kRead> padded{};
+      std::memcpy(padded.data(), text.data() + from, left);
+      places = pair_places(padded.data(), letters, want);
+    }
+    for (; places != 0; places &= places - 1) {
+      const std::size_t at = from + static_cast<std::size_t>(std::countr_zero(places));
+      // Two NULs stand behind a padded text, too.
+      const std::size_t end = at < text.size() ? match_at(segment, text, at) : kNone;
+      if (end != kNone) {
+        return end;
+      }
+    }
+  }
+  return kNone;
+}
+
 bool Glob::ends_with(const Segment& segment, std::string_view text, std::size_t from) const {
-  const auto tail = std::find(segment.rbegin(), segment.rend(), kAnyOne).base();
-  const auto fixed = static_cast<std::size_t>(segment.end() - tail);
+  if (segment.is_fixed()) {
+    const std::size_t size = segment.front.size();
+    return text.size() - from >= size && segment.front_is_at(text.data() + text.size() - size);
+  }
+  const std::vector<std::uint16_t>& elements = segment.elements;
+  const auto tail = std::find(elements.rbegin(), elements.rend(), kAnyOne).base();
+  const auto fixed = static_cast<std::size_t>(elements.end() - tail);
   const auto agree = [this](std::uint16_t want, char c) { return is(c, want); };
   if (text.size() - from < fixed ||
-      !std::equal(tail, segment.end(), text.substr(text.size() - fixed).begin(), agree)) {
+      !std::equal(tail, elements.end(), text.substr(text.size() - fixed).begin(), agree)) {
     return false;
-  }
-  if (fixed == segment.size()) {
-    return true;
   }
   while (from < text.size()) {
     if (match_at(segment, text, from) == text.size()) {
@@ -179,6 +276,10 @@ bool Glob::ends_with(const Segment& segment, std::string_view text, std::size_t 
 bool Glob::matches(std::string_view text) const {
   if (segments_.empty()) {
     return is_contains() || text.empty();
+  }
+  if (anchored_start_ && anchored_end_ && segments_.size() == 1 && segments_.front().is_fixed()) {
+    const Segment& whole = segments_.front();
+    return text.size() == whole.front.size() && whole.front_is_at(text.data());
   }
   std::size_t first = 0;
   std::size_t at = 0;

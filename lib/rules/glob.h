@@ -45,17 +45,30 @@ class Glob {
  private:
   // What stands between two `*`: bytes, or kAnyOne.
   static constexpr std::uint16_t kAnyOne = 256;
-  using Segment = std::vector<std::uint16_t>;
+  struct Segment {
+    std::vector<std::uint16_t> elements;
+    // The bytes in front of the first kAnyOne, compared many at a time: lower case unless cased(),
+    // and 0x20 where case does not count.
+    std::string front;
+    std::string letters;
+
+    [[nodiscard]] bool is_fixed() const { return front.size() == elements.size(); }
+    // The front.size() bytes from `at`.
+    [[nodiscard]] bool front_is_at(const char* at) const;
+  };
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
   void add_literal(std::string_view text);
   void add_any_one();
   void add_any_many();
+  void add_fronts();
   [[nodiscard]] bool is(char c, std::uint16_t want) const;
   [[nodiscard]] std::size_t match_at(const Segment& segment, std::string_view text,
                                      std::size_t at) const;
   [[nodiscard]] std::size_t find(const Segment& segment, std::string_view text,
                                  std::size_t from) const;
+  [[nodiscard]] std::size_t find_by_pair(const Segment& segment, std::string_view text,
+                                         std::size_t from) const;
   [[nodiscard]] bool ends_with(const Segment& segment, std::string_view text,
                                std::size_t from) const;
 

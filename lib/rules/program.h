@@ -19,6 +19,18 @@
 
 namespace imds::rules {
 
+// Sets as bits in words.
+inline constexpr std::size_t kWordBits = 64;
+inline std::size_t words_for(std::size_t bits) {
+  return (bits + kWordBits - 1) / kWordBits;
+}
+inline bool test_bit(const std::vector<std::uint64_t>& words, std::size_t bit) {
+  return ((words[bit / kWordBits] >> (bit % kWordBits)) & 1) != 0;
+}
+inline void set_bit(std::vector<std::uint64_t>& words, std::size_t bit) {
+  words[bit / kWordBits] |= std::uint64_t{1} << (bit % kWordBits);
+}
+
 // All string atoms of one field. Each is found by its longest literal in one scan and, unless that
 // literal is all it says, confirmed by its glob. Atoms without a literal, and the few of a field
 // whose atoms are all anchored, are compared directly.
@@ -74,6 +86,7 @@ inline constexpr std::uint32_t kMiss = 0xfffffffe;
 // What one type of event asks for.
 struct TypePlan {
   bool listens = false;
+  std::vector<std::uint64_t> known;            // a bit per atom: it holds for every such event
   std::vector<event::FieldId> fields;          // those that the type carries and its rules compare
   std::vector<HeaderColumn> request_headers;   // sorted by length, then by name
   std::vector<HeaderColumn> response_headers;  // likewise

@@ -111,20 +111,33 @@ bool RuleSet::compares(event::FieldId field) const {
     return atom.field == field || (atom.kind == Atom::Kind::reference && atom.other_field == field);
   });
 }
+namespace {
+
+// Whether some comparison that is made of answers is of all headers, or of a single one.
+bool answers_compare(const Program& program, event::FieldId all, event::FieldId single) {
+  const TypePlan& plan = program.plans[static_cast<std::size_t>(event::EventType::http_response)];
+  const auto is_either = [&](event::FieldId field) { return field == all || field == single; };
+  const auto refers = [&](AtomId id) {
+    const Atom& atom = program.atoms[id];
+    return is_either(atom.field) || is_either(atom.other_field);
+  };
+  return std::any_of(plan.fields.begin(), plan.fields.end(), is_either) ||
+         std::any_of(plan.references.begin(), plan.references.end(), refers);
+}
+
+}  // namespace
+
 bool RuleSet::answers_need_request_headers() const {
   const TypePlan& plan = program_->plans[static_cast<std::size_t>(event::EventType::http_response)];
-  const auto is_headers = [](event::FieldId field) {
-    return field == event::FieldId::request_headers;
-  };
-  const auto refers = [&](AtomId id) {
-    const Atom& atom = program_->atoms[id];
-    return is_headers(atom.field) || is_headers(atom.other_field) ||
-           atom.field == event::FieldId::request_header ||
-           atom.other_field == event::FieldId::request_header;
-  };
   return !plan.request_headers.empty() ||
-         std::any_of(plan.fields.begin(), plan.fields.end(), is_headers) ||
-         std::any_of(plan.references.begin(), plan.references.end(), refers);
+         answers_compare(*program_, event::FieldId::request_headers,
+                         event::FieldId::request_header);
+}
+bool RuleSet::answers_need_response_headers() const {
+  const TypePlan& plan = program_->plans[static_cast<std::size_t>(event::EventType::http_response)];
+  return !plan.response_headers.empty() ||
+         answers_compare(*program_, event::FieldId::response_headers,
+                         event::FieldId::response_header);
 }
 bool RuleSet::has_story_rules() const {
   return !program_->story.rules.empty();

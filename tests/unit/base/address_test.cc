@@ -1,5 +1,9 @@
 #include "base/address.h"
 
+#include <arpa/inet.h>
+#include <array>
+#include <random>
+
 #include <gtest/gtest.h>
 
 namespace imds {
@@ -25,6 +29,26 @@ TEST(IpAddress, ParsesAndPrintsCanonically) {
   EXPECT_EQ(canonical("2001:db8:0:1:0:0:0:1"), "2001:db8:0:1::1");
   EXPECT_EQ(canonical("2001:db8:aaaa:bbbb:cccc:dddd:eeee:1"),
             "2001:db8:aaaa:bbbb:cccc:dddd:eeee:1");
+}
+
+// Addresses of few different groups, so that runs of zeros of every kind occur.
+TEST(IpAddress, PrintsAsTheLibraryDoes) {
+  constexpr std::array<std::uint16_t, 6> kGroups = {0, 0, 0, 1, 0xffff, 0x0ab0};
+  std::mt19937 random(20260401);
+  for (int round = 0; round < 20'000; ++round) {
+    std::array<std::uint8_t, 16> wire;
+    for (std::size_t i = 0; i < wire.size(); i += 2) {
+      const std::uint16_t group = random() % 8 == 0 ? static_cast<std::uint16_t>(random())
+                                                    : kGroups[random() % kGroups.size()];
+      wire[i] = static_cast<std::uint8_t>(group >> 8);
+      wire[i + 1] = static_cast<std::uint8_t>(group);
+    }
+    char expected[INET6_ADDRSTRLEN] = {};
+    ASSERT_NE(inet_ntop(AF_INET6, wire.data(), expected, sizeof expected), nullptr);
+    ASSERT_EQ(IpAddress::v6_wire(wire.data()).to_string(), expected);
+    ASSERT_NE(inet_ntop(AF_INET, wire.data(), expected, sizeof expected), nullptr);
+    ASSERT_EQ(IpAddress::v4_wire(wire.data()).to_string(), expected);
+  }
 }
 
 TEST(IpAddress, RefusesOtherForms) {

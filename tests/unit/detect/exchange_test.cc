@@ -56,6 +56,51 @@ TEST(Exchange, CredentialsAreReportedWithTheirAccount) {
   EXPECT_EQ(bench.arena().counters().bytes_in_use.get(), 0u);
 }
 
+// However the target and the host are written: the answer's event says what the request's says.
+TEST(Exchange, AnswersTellTheSameTargetAsTheirRequests) {
+  struct Case {
+    const char* target;
+    const char* host;  // nullptr: no such header
+  };
+  const std::string long_query(300, 'q');
+  const std::string long_one = "/latest/?" + long_query;
+  for (const Case& c :
+       {Case{"/latest/meta-data/", "169.254.169.254"}, Case{"/latest/?", "example.net"},
+        Case{"/latest/x?a=b&c=?d", "example.net:8080"}, Case{"/latest//x", "EXAMPLE.net"},
+        Case{"/latest/%78?a=%62", "example.net."}, Case{"/latest/x#part", "[fd00:ec2::254]:80"},
+        Case{"/latest/../latest/", "0xa9fea9fe"}, Case{"/latest/x", "user@example.net"},
+        Case{"/latest/x", nullptr}, Case{"/latest/x?y", ""}, Case{"/latest/x", ":80"},
+        Case{"http://example.net/latest/x?y", "other.example.net"},
+        Case{long_one.c_str(), "example.net"}}) {
+    Bench bench(std::string(kEveryAnswer) + R"(
+---
+title: A query of an answered request
+id: 55555555-5555-4555-8555-555555555555
+level: low
+logsource: {product: imds-inspector}
+detection:
+  answer: {imds.event: http_response, url.query|contains: [a=b, y, q]}
+  condition: answer
+)");
+    const std::string host = c.host == nullptr ? "" : "Host: " + std::string(c.host) + "\r\n";
+    const std::string request =
+        "GET " + std::string(c.target) + " HTTP/1.1\r\n" + host + "User-Agent: curl/8.0\r\n\r\n";
+    bench.feed(talk(request, ok("body")));
+    const auto found = bench.take();
+    ASSERT_EQ(found.size(), 2u) << request;
+    ASSERT_EQ(found[1].type, event::EventType::http_response);
+    EXPECT_EQ(found[1].method.view(), found[0].method.view()) << request;
+    EXPECT_EQ(found[1].target.view(), found[0].target.view()) << request;
+    EXPECT_EQ(found[1].path.view(), found[0].path.view()) << request;
+    EXPECT_EQ(found[1].domain.view(), found[0].domain.view()) << request;
+    EXPECT_EQ(found[1].user_agent.view(), "curl/8.0") << request;
+    const std::string_view target(c.target);
+    const bool has_query = target.find("?a=") != std::string_view::npos ||
+                           target.find("?y") != std::string_view::npos || target == long_one;
+    EXPECT_EQ(found[1].rule_count, has_query ? 2u : 1u) << request;
+  }
+}
+
 TEST(Exchange, AnyFramingAndCodingSaysTheSame) {
   const std::string body = credentials_json();
   const std::string encoded = evidence::compressed(body, evidence::kGzip);

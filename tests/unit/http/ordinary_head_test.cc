@@ -1,5 +1,6 @@
 #include "http/ordinary_head.h"
 
+#include <initializer_list>
 #include <memory>
 #include <random>
 #include <string>
@@ -44,16 +45,20 @@ std::string with(std::string_view line) {
          "\r\nAccept: */*\r\n\r\n";
 }
 
-// Every view within `text` as its offset, so that readings of two copies can be compared.
-std::string described(const RequestHead& head, std::string_view text) {
+// Views within `text` as their offsets, so that readings of two copies can be compared.
+std::string described(std::initializer_list<std::string_view> first_line, std::string_view text) {
   std::string out;
-  const auto add = [&](std::string_view view) {
+  for (const std::string_view view : first_line) {
     out += view.data() == nullptr ? "absent" : std::to_string(view.data() - text.data());
     out += '+' + std::to_string(view.size()) + ' ';
-  };
-  add(head.method);
-  add(head.target);
-  add(head.version_text);
+  }
+  return out;
+}
+
+template <typename Head>
+std::string described_fields(const Head& head, std::string_view text) {
+  std::string out;
+  const auto add = [&](std::string_view view) { out += described({view}, text); };
   for (const Header& header : head.fields.headers()) {
     add(header.name);
     add(header.value);
@@ -79,6 +84,16 @@ std::string described(const RequestHead& head, std::string_view text) {
     out += std::to_string(number) + ' ';
   }
   return out;
+}
+
+std::string described(const RequestHead& head, std::string_view text) {
+  return described({head.method, head.target, head.version_text}, text) +
+         described_fields(head, text);
+}
+
+std::string described(const ResponseHead& head, std::string_view text) {
+  return described({head.version_text}, text) + std::to_string(head.status) + ' ' +
+         std::string(head.reason) + ' ' + described_fields(head, text);
 }
 
 // Whether the quick pass took the head; if it did, the others must agree with it in everything.
@@ -263,6 +278,107 @@ TEST(OrdinaryHead, KeepsNoMoreHeadersThanFit) {
   }
   EXPECT_TRUE(agrees_or_declines(text + "\r\n"));
   EXPECT_FALSE(agrees_or_declines(text + "One: more\r\n\r\n"));
+}
+
+constexpr std::string_view kAnswer =
+    "HTTP/1.1 200 OK\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\n"
+    "Server: EC2ws\r\n"
+    "Content-Length: 1234\r\n"
+    "Connection: close\r\n"
+    "\r\n"
+    "A body, or a part of one.\r\n\r\n";
+
+bool answer_agrees_or_declines(const std::string& text) {
+  const std::vector<char> exact(text.begin(), text.end());
+  const std::string_view view(exact.data(), exact.size());
+  const auto quick = std::make_unique<ResponseHead>();
+  const std::size_t size = read_ordinary_answer(bytes(view), 65536, *quick);
+  if (size == 0) {
+    return false;
+  }
+  HeadEndFinder finder;
+  const auto found = finder.feed(bytes(view));
+  EXPECT_EQ(found.status, HeadEndFinder::Status::complete) << text;
+  EXPECT_EQ(found.consumed, size) << text;
+  const auto parsed = std::make_unique<ResponseHead>();
+  std::vector<char> scratch(text.size());
+  EXPECT_EQ(parse_response_head(bytes(view).first(size), scratch, *parsed), HeadStatus::ok) << text;
+  EXPECT_EQ(described(*quick, view), described(*parsed, view)) << text;
+  return true;
+}
+
+std::string answer_with(std::string_view line) {
+  return "HTTP/1.1 200 OK\r\n" + std::string(line) +
+         "\r\nServer: EC2ws\r\nX-Filling: so that it is long enough\r\n\r\n";
+}
+
+TEST(OrdinaryAnswer, IsReadInOnePass) {
+  ResponseHead head;
+  EXPECT_EQ(read_ordinary_answer(bytes(kAnswer), 65536, head), kAnswer.find("A body"));
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.reason, "OK");
+  EXPECT_EQ(head.fields.server, "EC2ws");
+  EXPECT_EQ(head.fields.framing.content_length, 1234u);
+  EXPECT_TRUE(answer_agrees_or_declines(std::string(kAnswer)));
+  const auto size = static_cast<std::uint32_t>(kAnswer.find("A body"));
+  EXPECT_EQ(read_ordinary_answer(bytes(kAnswer), size, head), size);
+  EXPECT_EQ(read_ordinary_answer(bytes(kAnswer), size - 1, head), 0u);
+}
+
+TEST(OrdinaryAnswer, OfEveryFirstLineAgreesOrDeclines) {
+  const std::string rest(kAnswer.substr(kAnswer.find('\r')));
+  for (const char* line : {"HTTP/1.1 200 OK", "HTTP/1.0 404 Not Found", "HTTP/1.1 200",
+                           "HTTP/1.1 200 ", "HTTP/1.1 999 \t x ", "HTTP/1.1 100 Continue"}) {
+    EXPECT_TRUE(answer_agrees_or_declines(line + rest)) << line;
+  }
+  for (const char* line :
+       {"HTTP/1.2 200 OK", "HTTP/2 200 OK", "http/1.1 200 OK", "HTTP/1.1  200 OK", "HTTP/1.1 20 OK",
+        "HTTP/1.1 2000 OK", "HTTP/1.1 099 OK", "HTTP/1.1 20x OK", "HTTP/1.1 200OK", "HTTP/1.1",
+        "HTTP/1.1\t200 OK", "\r\nHTTP/1.1 200 OK", "GET / HTTP/1.1", ""}) {
+    EXPECT_FALSE(answer_agrees_or_declines(line + rest)) << line;
+  }
+}
+
+TEST(OrdinaryAnswer, KeepsWhatHeadersSay) {
+  for (const char* line :
+       {"Content-Length: 12", "content-LENGTH: 0", "Content-Length: 12, 12", "Content-Length: x",
+        "Content-Length: 12x", "Content-Length: -1", "Content-Length: 999999999999999999",
+        "Content-Length: 9223372036854775807", "Content-Length: 9223372036854775808",
+        "Content-Length: 12\r\nContent-Length: 13", "Content-Length: x\r\nContent-Length: 13",
+        "Content-Length: 12\r\nContent-Length: 12", "Transfer-Encoding: chunked",
+        "Content-Encoding: gzip", "Connection: close", "Server: twice", "Host: of an answer",
+        "Host: a\r\nHost: b", "X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 21600"}) {
+    EXPECT_TRUE(answer_agrees_or_declines(answer_with(line))) << line;
+  }
+  for (const char* line :
+       {"X:y", "X :y", "X: ", "no colon", "X: y\r\n folded", "X: y\n", "X: y\rZ: z"}) {
+    EXPECT_FALSE(answer_agrees_or_declines(answer_with(line))) << line;
+  }
+}
+
+TEST(OrdinaryAnswer, ChangedAnywhereAgreesOrDeclines) {
+  constexpr std::string_view kOdd("\r\n :\t,x\0\xff-H0129", 16);
+  std::mt19937 random(8);
+  std::size_t taken = 0;
+  for (std::size_t at = 0; at < kAnswer.size(); ++at) {
+    for (const char c : kOdd) {
+      std::string text(kAnswer);
+      text[at] = c;
+      taken += answer_agrees_or_declines(text);
+      text = kAnswer;
+      text.insert(at, 1, c);
+      taken += answer_agrees_or_declines(text);
+      text.insert(random() % text.size(), 1, kOdd[random() % kOdd.size()]);
+      taken += answer_agrees_or_declines(text);
+      text = kAnswer;
+      text.erase(at, 1 + random() % 3);
+      taken += answer_agrees_or_declines(text);
+      text = std::string(kAnswer.substr(0, at));
+      taken += answer_agrees_or_declines(text);
+    }
+  }
+  EXPECT_GT(taken, 1000u);
 }
 
 }  // namespace

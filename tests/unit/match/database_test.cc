@@ -207,6 +207,19 @@ TEST(Database, OfFewLiteralsFindsThemAtEveryPlace) {
   }
 }
 
+// More than eight, as long as they share what they are looked up by.
+TEST(Database, OfSimilarLiteralsNeedsNoScratch) {
+  std::vector<Pattern> patterns;
+  for (std::uint32_t id = 0; id < 24; ++id) {
+    patterns.push_back(literal("/meta-data/" + std::string(1 + id, 'x'), id, kCaseless));
+  }
+  Scratch none;
+  const Hits found = hits(compile(patterns), none, "/latest/META-data/" + std::string(20, 'X'));
+  EXPECT_EQ(found.size(), 20u);
+  patterns.push_back(literal("/meta-data", 24, kCaseless));
+  EXPECT_THAT(compile(patterns).info(), HasSubstr("BLOCK"));
+}
+
 TEST(Scratch, ServesSeveralDatabasesAndOutlivesThem) {
   Scratch scratch;
   {
@@ -262,7 +275,7 @@ TEST(Database, AgreesWithASearchByHand) {
     std::vector<Pattern> patterns;
     // Few literals are searched for in another way, if none is very short.
     const bool few = round % 2 != 0;
-    const std::size_t count = 1 + random() % (few ? 8 : 40);
+    const std::size_t count = 1 + random() % (few ? 24 : 40);
     for (std::uint32_t id = 0; id < count; ++id) {
       const std::string fixed = few ? "aB." : "";
       patterns.push_back(

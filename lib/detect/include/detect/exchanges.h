@@ -26,6 +26,17 @@ namespace imds::detect {
 
 struct FlowState;
 
+// The parts of a noted target that says what it means, by their places in the noted texts, so that
+// nobody has to take it apart again.
+struct PlainTarget {
+  static constexpr std::uint16_t kNone = 0xffff;
+  bool is_set = false;
+  std::uint16_t path_size = 0;       // from the target's beginning
+  std::uint16_t query_size = kNone;  // behind the path and a question mark
+  std::uint16_t domain_begin = 0;    // in the host
+  std::uint16_t domain_size = kNone;
+};
+
 // A request that waits for its answer.
 struct RequestNote {
   // Method, target, host, user agent and, where rules ask for them, headers: one behind the other.
@@ -36,6 +47,7 @@ struct RequestNote {
   bool forwarded = false;
   bool is_put = false;
   bool mattered = false;  // it matched, or went to an endpoint; else only its turn counts
+  PlainTarget plain;
 };
 
 // The answer being read.

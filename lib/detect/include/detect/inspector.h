@@ -263,8 +263,10 @@ class alignas(kCacheLine) Inspector {
   void review_waiting_answers(const PacketContext& packet, flow::Direction direction,
                               FlowState& flow);
   void release_answer(const Step& step);
+  [[nodiscard]] ByteSpan consume_first_of_answer(const Step& step, ByteSpan bytes);
   [[nodiscard]] ByteSpan consume_answer_head(const Step& step, ByteSpan bytes);
   void read_answer_head(const Step& step, ByteSpan head, bool whole);
+  void take_answer_head(const Step& step, bool whole);
   void begin_exchange_answer(Exchange& exchange);
   void begin_unseen_answer(const Step& step);
   void read_answer_body(const Step& step, Exchange& exchange, evidence::Coding coding, bool whole);
@@ -278,7 +280,10 @@ class alignas(kCacheLine) Inspector {
   void add_request_facts(event::Event& event);
   void note_request(const Step& step, const event::Event& event, bool matched);
   void note_passed_request(const Step& step, std::string_view method);
-  void note_texts(const Step& step, RequestNote& note, std::array<std::string_view, 5> texts);
+  using NotedTexts = std::array<std::string_view, 5>;
+  void note_texts(const Step& step, RequestNote& note, NotedTexts texts);
+  [[nodiscard]] bool note_together(const Step& step, RequestNote& note, const NotedTexts& texts);
+  [[nodiscard]] bool keep_text(const Step& step, RequestNote& note, std::string_view text);
   void add_note(const Step& step, RequestNote& note);
   [[nodiscard]] std::string_view note_text(const RequestNote& note, std::size_t index) const;
   [[nodiscard]] event::Event answer_event(const Step& step, const Exchange& exchange,
@@ -375,6 +380,7 @@ class alignas(kCacheLine) Inspector {
   std::uint32_t generation_ = 0;
   bool parses_every_head_ = false;
   bool notes_headers_ = false;        // of requests, for their answers
+  bool answer_headers_ = false;       // some rule compares those of answers
   std::uint32_t raw_scan_bytes_ = 0;  // 0: no rule asks for it
   std::size_t raw_overlap_ = 0;       // bytes of one piece that are scanned again with the next
 

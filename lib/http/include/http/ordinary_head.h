@@ -1,5 +1,5 @@
-// Request heads in the form that nearly all clients give them: found, sketched and parsed in one
-// pass.
+// Heads in the form that nearly all clients and servers give them: found, sketched and parsed in
+// one pass.
 //
 // A function of the head's bytes; nothing is allocated. Results are views into them.
 #pragma once
@@ -28,5 +28,10 @@ struct OrdinaryHead {
 // head may be anything: those functions have to tell.
 [[nodiscard]] OrdinaryHead read_ordinary_head(ByteSpan bytes, std::uint32_t limit,
                                               RequestHead& out);
+
+// The same of a response: HTTP/1.1 or 1.0, one blank, three digits; its header lines as above. The
+// head's size, or 0. `out` is what parse_response_head() makes of it.
+[[nodiscard]] std::size_t read_ordinary_answer(ByteSpan bytes, std::uint32_t limit,
+                                               ResponseHead& out);
 
 }  // namespace imds::http

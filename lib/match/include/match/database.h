@@ -71,12 +71,12 @@ class Database {
   // Holds no pattern: scanning it finds nothing.
   Database();
 
-  // Compiles for the CPU it runs on. Sets of literals only take the cheaper literal path, and up to
-  // eight ordinary ones a search that needs no scratch. No
-  // patterns give an empty database. Fails with kind `config` where a pattern is empty, too long
-  // or refused by the library (CompileFailure::pattern says which), with kind `environment` where
-  // the CPU lacks SSSE3/SSE4.2 or memory runs out, with kind `config` beyond the bounds of
-  // `compilation`, which is also asked for a compiled form that was kept.
+  // Compiles for the CPU it runs on. Sets of literals only take the cheaper literal path, and a few
+  // ordinary ones a search that needs no scratch. No patterns give an empty database. Fails with
+  // kind `config` where a pattern is empty, too long or refused by the library
+  // (CompileFailure::pattern says which), with kind `environment` where the CPU lacks SSSE3/SSE4.2
+  // or memory runs out, with kind `config` beyond the bounds of `compilation`, which is also asked
+  // for a compiled form that was kept.
   [[nodiscard]] static tl::expected<Database, CompileFailure> compile(
       std::span<const Pattern> patterns, Compilation* compilation = nullptr);
 

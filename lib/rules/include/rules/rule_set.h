@@ -130,6 +130,8 @@ class RuleSet {
 
   // Some rule compares headers of the request in http_response: they have to be kept for it.
   [[nodiscard]] bool answers_need_request_headers() const;
+  // The same of the response's own.
+  [[nodiscard]] bool answers_need_response_headers() const;
 
   // Some rule is judged in the story.
   [[nodiscard]] bool has_story_rules() const;
