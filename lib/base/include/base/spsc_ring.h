@@ -55,11 +55,11 @@ class SpscRing {
     }
     return &slots_[tail & mask_];
   }
-  // Consumer: the record behind front(), to be fetched ahead, or nullptr if none is known yet. Call
-  // after front(); it looks at nothing the producer writes.
-  [[nodiscard]] const Record* next() const {
+  // Consumer: the record `distance` behind front(), to be fetched ahead, or nullptr if none is
+  // known yet. Call after front(); it looks at nothing the producer writes.
+  [[nodiscard]] const Record* ahead(std::uint64_t distance) const {
     const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-    return cached_head_ - tail > 1 ? &slots_[(tail + 1) & mask_] : nullptr;
+    return cached_head_ - tail > distance ? &slots_[(tail + distance) & mask_] : nullptr;
   }
   void pop() { tail_.store(tail_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
 
