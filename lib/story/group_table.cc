@@ -44,6 +44,36 @@ Group* GroupTable::find(const SipHash& key) {
   return nullptr;
 }
 
+void GroupTable::fetch_bucket(const SipHash& key) const {
+  __builtin_prefetch(&bucket(key));
+}
+
+// The first of the bucket will be it: there are more buckets than groups.
+void GroupTable::fetch_group(const SipHash& key) const {
+  constexpr int kForWriting = 1;
+  const std::uint32_t at = bucket(key);
+  if (at != kNone) {
+    const auto* const group = reinterpret_cast<const char*>(&groups_[at]);
+    __builtin_prefetch(group, kForWriting);
+    __builtin_prefetch(group + sizeof(Group) - 1, kForWriting);
+    const auto* const slots = reinterpret_cast<const char*>(&slots_[at * slots_per_group_]);
+    __builtin_prefetch(slots, kForWriting);
+    __builtin_prefetch(slots + slots_per_group_ * sizeof(Slot) - 1, kForWriting);
+  }
+}
+
+void GroupTable::fetch_neighbours(const SipHash& key) const {
+  constexpr int kForWriting = 1;
+  const std::uint32_t at = bucket(key);
+  if (at != kNone) {
+    for (const std::uint32_t neighbour : {groups_[at].older, groups_[at].newer}) {
+      if (neighbour != kNone) {
+        __builtin_prefetch(&groups_[neighbour], kForWriting);
+      }
+    }
+  }
+}
+
 Group& GroupTable::add(const SipHash& key) {
   assert(!full());
   std::uint32_t at = fresh_;

@@ -48,6 +48,11 @@ class GroupTable {
                                              bool keep_findings);
 
   [[nodiscard]] Group* find(const SipHash& key);
+  // Fetched ahead of their use: where the group is told, the group with its slots (once that has
+  // come), and the groups before and after it in the order of use (once that has).
+  void fetch_bucket(const SipHash& key) const;
+  void fetch_group(const SipHash& key) const;
+  void fetch_neighbours(const SipHash& key) const;
   // Precondition: not full(), and no such key. Counters zero, times kNever, slots as they are.
   Group& add(const SipHash& key);
   void remove(Group& group);
@@ -70,7 +75,7 @@ class GroupTable {
   [[nodiscard]] std::size_t index(const Group& group) const {
     return static_cast<std::size_t>(&group - groups_.get());
   }
-  [[nodiscard]] std::uint32_t& bucket(const SipHash& key) { return buckets_[key[0] & mask_]; }
+  [[nodiscard]] std::uint32_t& bucket(const SipHash& key) const { return buckets_[key[0] & mask_]; }
   void link_newest(std::uint32_t at);
   void unlink(const Group& group);
 
