@@ -200,8 +200,7 @@ class Rig {
     event::Event event = mix()[produced_ % mix().size()];
     event.time.ns += static_cast<std::int64_t>(produced_);
     event.flow.source.port = static_cast<std::uint16_t>(produced_);
-    event.flow.source.ip =
-        IpAddress::v4(0x0a010203 + (static_cast<std::uint32_t>(produced_) & clients_mask_));
+    event.flow.source.ip = client();
     event::fill(*finding, event);
     finding->worker = 0;
     finding->ruleset_generation = kGeneration;
@@ -217,6 +216,13 @@ class Rig {
   [[nodiscard]] std::uint64_t produced() const { return produced_; }
 
  private:
+  // Of the load's, any: as findings come, not in the order in which the story first saw them.
+  [[nodiscard]] IpAddress client() const {
+    std::uint64_t mixed = produced_ * 0x9e3779b97f4a7c15u;
+    mixed = (mixed ^ mixed >> 32) * 0xbf58476d1ce4e5b9u;
+    return IpAddress::v4(0x0a010203 + (static_cast<std::uint32_t>(mixed >> 32) & clients_mask_));
+  }
+
   static Options options(const Load& load) {
     Options options;
     options.catalogs = {
