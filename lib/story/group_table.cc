@@ -21,9 +21,9 @@ GroupTable::GroupTable(std::size_t groups, std::size_t slots_per_group, bool kee
     : capacity_(groups),
       slots_per_group_(slots_per_group),
       mask_(std::bit_ceil(groups) - 1),
-      buckets_(std::make_unique_for_overwrite<std::uint32_t[]>(mask_ + 1)),
-      groups_(std::make_unique_for_overwrite<Group[]>(groups)),
-      slots_(std::make_unique_for_overwrite<Slot[]>(groups * slots_per_group)),
+      buckets_(make_pages<std::uint32_t>(mask_ + 1)),
+      groups_(make_pages<Group>(groups)),
+      slots_(make_pages<Slot>(groups * slots_per_group)),
       findings_(keep_findings ? std::make_unique_for_overwrite<event::Finding[]>(groups)
                               : nullptr) {
   std::fill_n(buckets_.get(), mask_ + 1, kNone);

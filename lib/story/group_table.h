@@ -1,7 +1,7 @@
 // The groups of one correlation: a fixed number of them, each with a fixed number of slots, found
 // by key, kept in the order of their last use (or of their beginning, if the owner never touches
 // them). Nothing is allocated after construction, and memory that was never needed is never
-// touched.
+// touched (but for the rest of a huge page).
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 
+#include "base/pages.h"
 #include "base/random.h"
 #include "base/siphash.h"
 #include "event/finding.h"
@@ -82,9 +83,9 @@ class GroupTable {
   std::size_t capacity_;
   std::size_t slots_per_group_;
   std::size_t mask_;
-  std::unique_ptr<std::uint32_t[]> buckets_;
-  std::unique_ptr<Group[]> groups_;
-  std::unique_ptr<Slot[]> slots_;
+  Pages<std::uint32_t> buckets_;
+  Pages<Group> groups_;
+  Pages<Slot> slots_;
   std::unique_ptr<event::Finding[]> findings_;
   std::size_t size_ = 0;
   std::uint32_t fresh_ = 0;  // groups from here on were never used
