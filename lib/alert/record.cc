@@ -367,27 +367,31 @@ void RecordMaker::take(const event::Finding& finding, const ObserverNames& names
   set_peer(out.source, finding.source);
   set_peer(out.destination, finding.destination);
   set_tunnel(finding);
+  // What is hashed here and there does not depend on each other: the processor does both at once.
+  set_name(finding);
+  set_community(finding);
   set_evidence(finding);
   set_exchange(finding);
   set_packets(finding.kept);
 
   mark(IMDS_ALERT_CUT_RULES, finding.rules_truncated);
   set_event(event::name(finding.type));
-  std::array<char, kCommunityIdText> room;
-  const std::string_view community =
-      community_id(finding.source.ip, finding.destination.ip, finding.ip_protocol,
-                   finding.source.port, finding.destination.port, room);
-  copy_bytes(out.community_id.data, community.data(), community.size());
-  finish(out.community_id, community.size());
-
   set(out.endpoint, finding.endpoint.view(), IMDS_ALERT_CUT_ENDPOINT, finding.endpoint.truncated);
   set_request(finding);
   set(out.hostname, names.hostname, IMDS_ALERT_CUT_HOSTNAME);
   set(out.interface_name, names.interface_name, IMDS_ALERT_CUT_INTERFACE);
   set_story(story);
-  set_name(finding);
   finding_lines_ = out_.lines;
   finding_truncated_ = out.truncated;
+}
+
+void RecordMaker::set_community(const event::Finding& finding) {
+  std::array<char, kCommunityIdText> room;
+  const std::string_view id =
+      community_id(finding.source.ip, finding.destination.ip, finding.ip_protocol,
+                   finding.source.port, finding.destination.port, room);
+  copy_bytes<kCommunityIdText>(out_.record.community_id.data, id.data(), id.size());
+  finish(out_.record.community_id, id.size());
 }
 
 void RecordMaker::set_event(std::string_view name) {

@@ -312,10 +312,10 @@ void RingWriter::publish(const imds_alert_record& record, RecordLines lines) {
   __atomic_store_n(word(slot), number, __ATOMIC_RELEASE);
   __atomic_store_n(&header.published, number, __ATOMIC_RELEASE);
   slot_lines_[index] = lines;
-  prefetch_slot(number & mask_, lines);
+  prefetch_slot((number + 1) & mask_, lines);
 }
 
-// The slot that comes next was written a whole ring ago, so it is in no cache. Its record will
+// The slot after the next was written a whole ring ago, so it is in no cache. Its record will
 // likely be as long as this one.
 void RingWriter::prefetch_slot(std::size_t index, RecordLines lines) const {
   const unsigned char* slot = base_ + kHeaderSize + index * std::size_t{IMDS_ALERT_RECORD_SIZE};

@@ -90,6 +90,7 @@ class RecordMaker {
   void set_packets(const event::KeptPackets& kept);
   void set_name(const event::Finding& finding);
   void set_event(std::string_view name);
+  void set_community(const event::Finding& finding);
   void hash_name();
   void set_id(const RuleFacts& rule);
 
