@@ -6,6 +6,11 @@
 // ring) do not. Its time is that of both sides. Every run checks that the shared ring was given
 // what was produced; a loss fails it. Of five findings, one is a connection, two are requests with
 // plain targets, one has a query that has to be looked through for secrets, one is a raw_match.
+// All are of one client; of `clients_to_ring`, each is of the next of many, so that nothing the
+// story remembers of them is in the caches.
+//
+// repeats_throttled: as `story_to_ring`, with the throttling a default configuration has: what a
+// storm of one client's findings comes to.
 #include <array>
 #include <optional>
 #include <string>
@@ -174,10 +179,17 @@ const std::array<event::Event, 5>& mix() {
   return events;
 }
 
+struct Load {
+  std::uint32_t clients = 1;  // a power of two
+  bool throttle = false;
+};
+
 class Rig {
  public:
-  explicit Rig(std::vector<AlertSink*> sinks)
-      : ring_(kRingFindings), story_(options(), {&ring_}, std::move(sinks)) {}
+  explicit Rig(std::vector<AlertSink*> sinks, const Load& load = {})
+      : clients_mask_(load.clients - 1),
+        ring_(kRingFindings),
+        story_(options(load), {&ring_}, std::move(sinks)) {}
 
   // As detect does it. False: the ring is full.
   bool produce() {
@@ -188,6 +200,7 @@ class Rig {
     event::Event event = mix()[produced_ % mix().size()];
     event.time.ns += static_cast<std::int64_t>(produced_);
     event.flow.source.port = static_cast<std::uint16_t>(produced_);
+    event.flow.source.ip = client();
     event::fill(*finding, event);
     finding->worker = 0;
     finding->ruleset_generation = kGeneration;
@@ -203,7 +216,14 @@ class Rig {
   [[nodiscard]] std::uint64_t produced() const { return produced_; }
 
  private:
-  static Options options() {
+  // Of the load's, any: as findings come, not in the order in which the story first saw them.
+  [[nodiscard]] IpAddress client() const {
+    std::uint64_t mixed = produced_ * 0x9e3779b97f4a7c15u;
+    mixed = (mixed ^ mixed >> 32) * 0xbf58476d1ce4e5b9u;
+    return IpAddress::v4(0x0a010203 + (static_cast<std::uint32_t>(mixed >> 32) & clients_mask_));
+  }
+
+  static Options options(const Load& load) {
     Options options;
     options.catalogs = {
         {kGeneration,
@@ -212,9 +232,15 @@ class Rig {
            "low", 2}}}};
     options.hostname = "sensor-1.example";
     options.interface_names = {"tap0"};
+    if (load.throttle) {
+      options.catalogs[0].policies.assign(options.catalogs[0].rules.size(), 0);
+      options.throttle.emplace();
+      options.throttle->policies = {{"repeats", Track::source, ThrottleType::limit, 20, 3600}};
+    }
     return options;
   }
 
+  std::uint32_t clients_mask_;
   FindingRing ring_;
   Story story_;
   std::uint64_t produced_ = 0;
@@ -287,20 +313,35 @@ void findings_to_records(benchmark::State& state) {
 }
 BENCHMARK(findings_to_records)->Arg(64)->Arg(kRingFindings);
 
-void story_to_ring(benchmark::State& state) {
+void to_shared_ring(benchmark::State& state, const Load& load) {
   SharedRingSink sink;
   if (!sink.is_open()) {
     state.SkipWithError("cannot make a ring in /dev/shm");
     return;
   }
-  Rig rig({&sink});
+  Rig rig({&sink}, load);
   const std::uint64_t lost = run_bursts(state, rig);
   state.counters["lost"] = static_cast<double>(lost);
-  if (lost > 0 || sink.published() != rig.produced() || rig.story().unknown_rules() > 0) {
+  const std::uint64_t told = sink.published() + rig.story().throttled();
+  if (lost > 0 || told != rig.produced() || rig.story().unknown_rules() > 0) {
     state.SkipWithError("not every finding became an alert in the ring");
   }
 }
+
+void story_to_ring(benchmark::State& state) {
+  to_shared_ring(state, {});
+}
 BENCHMARK(story_to_ring)->Arg(64)->Arg(kRingFindings);
+
+void clients_to_ring(benchmark::State& state) {
+  to_shared_ring(state, {.clients = 1u << 16});
+}
+BENCHMARK(clients_to_ring)->Arg(64)->Arg(kRingFindings);
+
+void repeats_throttled(benchmark::State& state) {
+  to_shared_ring(state, {.throttle = true});
+}
+BENCHMARK(repeats_throttled)->Arg(64)->Arg(kRingFindings);
 
 }  // namespace
 }  // namespace imds::story

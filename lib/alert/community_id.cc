@@ -2,8 +2,6 @@
 
 #include <array>
 #include <cstring>
-#include <tuple>
-#include <utility>
 
 #include "base/cursor.h"
 #include "sha1.h"
@@ -19,6 +17,23 @@ constexpr std::uint8_t kSctp = 132;
 
 // RFC 4648, section 4.
 constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+// An address with a port, so that pairs of them compare as the specification wants: byte by byte.
+struct Peer {
+  const IpAddress& ip;
+  std::uint16_t port;
+
+  [[nodiscard]] bool is_before(const Peer& other) const {
+    for (std::size_t at = 0; at < sizeof ip.bytes; at += 8) {
+      const std::uint64_t mine = load_be64(&ip.bytes[at]);
+      const std::uint64_t others = load_be64(&other.ip.bytes[at]);
+      if (mine != others) {
+        return mine < others;
+      }
+    }
+    return port < other.port;
+  }
+};
 
 // 20 bytes: six groups of three, and two bytes that end in one '='.
 std::string_view write(const Sha1Digest& digest, std::array<char, kCommunityIdText>& room) {
@@ -51,30 +66,31 @@ std::string_view community_id(const IpAddress& source, const IpAddress& destinat
     return {};
   }
   const bool with_ports = ip_protocol == kTcp || ip_protocol == kUdp || ip_protocol == kSctp;
-  auto low = std::pair(source, with_ports ? source_port : std::uint16_t{0});
-  auto high = std::pair(destination, with_ports ? destination_port : std::uint16_t{0});
-  if (high < low) {
-    std::swap(low, high);
-  }
+  const Peer peers[] = {{source, with_ports ? source_port : std::uint16_t{0}},
+                        {destination, with_ports ? destination_port : std::uint16_t{0}}};
+  const bool swapped = peers[1].is_before(peers[0]);
+  const Peer& low = peers[swapped ? 1 : 0];
+  const Peer& high = peers[swapped ? 0 : 1];
 
   // Seed, addresses, protocol, a zero byte, ports; all in network order.
-  std::array<std::uint8_t, 2 + 16 + 16 + 2 + 4> input{};
-  std::size_t size = 2;
-  for (const auto* peer : {&low, &high}) {
-    std::memcpy(&input[size], peer->first.bytes.data(), peer->first.size());
-    size += peer->first.size();
+  std::array<std::uint8_t, 2 + 16 + 16 + 2 + 4 + Sha1::kPadding> input;
+  const std::size_t address = source.size();
+  std::size_t size = 0;
+  input[size++] = 0;
+  input[size++] = 0;
+  for (const Peer* peer : {&low, &high}) {
+    std::memcpy(&input[size], peer->ip.bytes.data(), peer->ip.bytes.size());
+    size += address;
   }
-  input[size] = ip_protocol;
-  size += 2;
+  input[size++] = ip_protocol;
+  input[size++] = 0;
   if (with_ports) {
-    store_be16(&input[size], low.second);
-    store_be16(&input[size + 2], high.second);
+    store_be16(&input[size], low.port);
+    store_be16(&input[size + 2], high.port);
     size += 4;
   }
 
-  Sha1 hash;
-  hash.add(input.data(), size);
-  return write(hash.finish(), room);
+  return write(Sha1().finish(input.data(), size), room);
 }
 
 }  // namespace imds::alert

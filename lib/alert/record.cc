@@ -6,6 +6,7 @@
 #include <span>
 
 #include "alert/community_id.h"
+#include "base/bytes.h"
 #include "base/cursor.h"
 #include "copy_fields.h"
 #include "sha1.h"
@@ -72,38 +73,6 @@ void set_address(imds_alert_address& out, const IpAddress& address) {
   out.family = static_cast<std::uint8_t>(address.family);
 }
 
-template <typename Text>
-bool fits(const Text& text) {
-  return text.length <= sizeof text.data;
-}
-
-bool is_family(std::uint8_t family) {
-  return family == 0 || family == 4 || family == 6;
-}
-
-bool is_valid(const imds_alert_tunnel& tunnel) {
-  return tunnel.depth <= kMaxTunnels && tunnel.has_id <= 1 && is_family(tunnel.source.family) &&
-         is_family(tunnel.destination.family) && fits(tunnel.path) &&
-         (tunnel.depth > 0) == (tunnel.path.length > 0);
-}
-
-bool is_valid(const imds_alert_evidence& evidence) {
-  return evidence.has_hops <= 1 && is_family(evidence.prefix.family) &&
-         is_family(evidence.gateway.family) && evidence.prefix_length <= 128 &&
-         fits(evidence.dns_name);
-}
-
-IpAddress address_of_wire(const std::uint8_t* ip, std::uint8_t family) {
-  switch (family) {
-    case 4:
-      return IpAddress::v4_wire(ip);
-    case 6:
-      return IpAddress::v6_wire(ip);
-    default:
-      return {};
-  }
-}
-
 // The lines that `size` bytes from `begin` on stand in; size > 0.
 constexpr RecordLines lines(std::size_t begin, std::size_t size) {
   const std::size_t first = begin / kRecordLine;
@@ -117,7 +86,7 @@ class Name {
   explicit Name(std::span<std::uint8_t> room) : room_(room) {}
   void add_byte(std::uint8_t value) { room_[size_++] = value; }
   void add(std::string_view text) {
-    std::copy(text.begin(), text.end(), room_.begin() + static_cast<std::ptrdiff_t>(size_));
+    copy_bytes(&room_[size_], text.data(), text.size());
     size_ += text.size();
   }
   void add_number(std::uint64_t value) {
@@ -150,7 +119,7 @@ RecordMaker::RecordMaker(const RedactionOptions& redaction) : redactor_(redactio
 template <typename Field>
 void RecordMaker::finish(Field& field, std::size_t size) {
   if (field.length > size) {
-    std::memset(field.data + size, 0, field.length - size);
+    zero_bytes<sizeof field.data>(field.data + size, field.length - size);
   }
   field.length = static_cast<std::uint16_t>(size);
   if (size > 0) {
@@ -167,9 +136,7 @@ void RecordMaker::mark(imds_alert_truncated bit, bool cut) {
 template <typename Field>
 void RecordMaker::set(Field& field, std::string_view text, imds_alert_truncated bit, bool cut) {
   const std::size_t size = std::min(text.size(), sizeof field.data);
-  if (size > 0) {
-    std::memcpy(field.data, text.data(), size);
-  }
+  copy_bytes<sizeof field.data>(field.data, text.data(), size);
   finish(field, size);
   mark(bit, cut || size < text.size());
 }
@@ -192,14 +159,15 @@ void RecordMaker::set_story(const event::Timeline& story) {
   }
 }
 
-void RecordMaker::set_tunnel(const Tunnel& tunnel) {
+void RecordMaker::set_tunnel(const event::Finding& finding) {
   imds_alert_tunnel& out = out_.record.tunnel;
-  if (!tunnel.is_set()) {
+  if (!finding.has(event::Part::tunnel) || !finding.tunnel.is_set()) {
     if (out.depth > 0) {
       std::memset(&out, 0, sizeof out);
     }
     return;
   }
+  const Tunnel& tunnel = finding.tunnel;
   std::array<char, kMaxTunnelPathText> room;
   const std::string_view path = path_text(tunnel.path, room);
   std::memcpy(out.path.data, path.data(), path.size());
@@ -345,18 +313,39 @@ void RecordMaker::set_name(const event::Finding& finding) {
   name.add(event::name(finding.type));
   name.add_byte(0);
   name_size_ = name.size();
+  hash_name();
+}
+
+// The rules of one finding share what is hashed of its name.
+void RecordMaker::hash_name() {
+  Sha1 hash;
+  hash.add_blocks(name_.data(), name_size_ / Sha1::kBlock);
+  name_hash_ = hash.state();
 }
 
 // A UUID of version 5 (RFC 4122, section 4.3).
 void RecordMaker::set_id(const RuleFacts& rule) {
-  Sha1 hash;
-  hash.add(name_.data(), name_size_);
-  hash.add(rule.id.data(), rule.id.size());
-  const Sha1Digest digest = hash.finish();
-  std::uint8_t* id = out_.record.id;
-  std::memcpy(id, digest.data(), sizeof out_.record.id);
-  id[6] = static_cast<std::uint8_t>((id[6] & 0x0f) | 0x50);
-  id[8] = static_cast<std::uint8_t>((id[8] & 0x3f) | 0x80);
+  constexpr std::size_t kBlocks = 4;  // no id is longer, unless it is a file's name
+  constexpr std::size_t kMost = kBlocks * Sha1::kBlock;
+  std::array<std::uint8_t, kMost + Sha1::kPadding> rest;
+  const std::size_t hashed = name_size_ / Sha1::kBlock * Sha1::kBlock;
+  std::size_t size = name_size_ - hashed;
+  copy_bytes(rest.data(), &name_[hashed], size);
+  Sha1 hash(name_hash_, hashed);
+  std::string_view id = rule.id;
+  while (size + id.size() > kMost) {
+    copy_bytes(&rest[size], id.data(), kMost - size);
+    id.remove_prefix(kMost - size);
+    hash.add_blocks(rest.data(), kBlocks);
+    size = 0;
+  }
+  copy_bytes(&rest[size], id.data(), id.size());
+  const Sha1Digest digest = hash.finish(rest.data(), size + id.size());
+
+  std::uint8_t* out = out_.record.id;
+  std::memcpy(out, digest.data(), sizeof out_.record.id);
+  out[6] = static_cast<std::uint8_t>((out[6] & 0x0f) | 0x50);
+  out[8] = static_cast<std::uint8_t>((out[8] & 0x3f) | 0x80);
 }
 
 void RecordMaker::take(const event::Finding& finding, const ObserverNames& names,
@@ -377,33 +366,37 @@ void RecordMaker::take(const event::Finding& finding, const ObserverNames& names
   std::copy_n(finding.vlans.begin(), out.vlan_count, out.vlans);
   set_peer(out.source, finding.source);
   set_peer(out.destination, finding.destination);
-  set_tunnel(finding.has(event::Part::tunnel) ? finding.tunnel : Tunnel{});
+  set_tunnel(finding);
+  // What is hashed here and there does not depend on each other: the processor does both at once.
+  set_name(finding);
+  set_community(finding);
   set_evidence(finding);
   set_exchange(finding);
   set_packets(finding.kept);
 
   mark(IMDS_ALERT_CUT_RULES, finding.rules_truncated);
   set_event(event::name(finding.type));
-  std::array<char, kCommunityIdText> room;
-  const std::string_view community =
-      community_id(finding.source.ip, finding.destination.ip, finding.ip_protocol,
-                   finding.source.port, finding.destination.port, room);
-  std::copy(community.begin(), community.end(), out.community_id.data);
-  finish(out.community_id, community.size());
-
   set(out.endpoint, finding.endpoint.view(), IMDS_ALERT_CUT_ENDPOINT, finding.endpoint.truncated);
   set_request(finding);
   set(out.hostname, names.hostname, IMDS_ALERT_CUT_HOSTNAME);
   set(out.interface_name, names.interface_name, IMDS_ALERT_CUT_INTERFACE);
   set_story(story);
-  set_name(finding);
   finding_lines_ = out_.lines;
   finding_truncated_ = out.truncated;
 }
 
+void RecordMaker::set_community(const event::Finding& finding) {
+  std::array<char, kCommunityIdText> room;
+  const std::string_view id =
+      community_id(finding.source.ip, finding.destination.ip, finding.ip_protocol,
+                   finding.source.port, finding.destination.port, room);
+  copy_bytes<kCommunityIdText>(out_.record.community_id.data, id.data(), id.size());
+  finish(out_.record.community_id, id.size());
+}
+
 void RecordMaker::set_event(std::string_view name) {
   imds_alert_record& out = out_.record;
-  std::memcpy(out.event.data, name.data(), name.size());
+  copy_bytes(out.event.data, name.data(), name.size());
   finish(out.event, name.size());
 }
 
@@ -454,6 +447,7 @@ void RecordMaker::take_correlated(const event::Finding& finding,
   name.add_byte(part);
   name.add_byte(0);
   name_size_ = whole_size + name.size();
+  hash_name();
 }
 
 const SparseRecord& RecordMaker::make(const RuleFacts& rule, std::uint64_t repeats) {
@@ -470,56 +464,6 @@ const SparseRecord& RecordMaker::make(const RuleFacts& rule, std::uint64_t repea
   set(out.rule_level, rule.level, IMDS_ALERT_CUT_RULE_LEVEL);
   set_id(rule);
   return out_;
-}
-
-namespace {
-
-bool is_valid(const imds_alert_exchange& x) {
-  return x.has_body_bytes <= 1 && x.imds_version <= 2 && x.forwarded <= 1 &&
-         x.delivered <= IMDS_ALERT_DELIVERED_USER_DATA && x.content <= IMDS_ALERT_CONTENT_BINARY &&
-         x.account_source <= IMDS_ALERT_ACCOUNT_CONFLICTING &&
-         x.account_expected <= IMDS_ALERT_ACCOUNT_ON_WRONG_NETWORK && fits(x.region) &&
-         fits(x.client_kind) && fits(x.access_key_id) && fits(x.server) && fits(x.mime_type) &&
-         fits(x.role);
-}
-
-}  // namespace
-
-bool is_valid(const imds_alert_record& r) {
-  return r.severity >= 1 && r.severity <= 5 && r.vlan_count <= 4 && is_family(r.source.family) &&
-         is_family(r.destination.family) && is_valid(r.tunnel) && is_valid(r.exchange) &&
-         r.event.length > 0 && fits(r.event) && fits(r.rule_level) && fits(r.community_id) &&
-         fits(r.rule_id) && fits(r.rule_name) && fits(r.endpoint) && fits(r.http_method) &&
-         fits(r.http_version) && fits(r.url_original) && fits(r.url_path) && fits(r.url_domain) &&
-         fits(r.user_agent) && fits(r.hostname) && fits(r.interface_name) && is_valid(r.evidence) &&
-         r.packets.completes <= 1;
-}
-
-IpAddress address_of(const imds_alert_peer& peer) {
-  return address_of_wire(peer.ip, peer.family);
-}
-
-IpAddress address_of(const imds_alert_address& address) {
-  return address_of_wire(address.ip, address.family);
-}
-
-event::KeptPackets packets_of(const imds_alert_record& record) {
-  const imds_alert_packets& from = record.packets;
-  return {from.run, from.file, from.last, from.completes != 0, from.before};
-}
-
-std::string id_text(const imds_alert_record& record) {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(36);
-  for (std::size_t i = 0; i < sizeof record.id; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) {
-      text += '-';
-    }
-    text += kHex[record.id[i] >> 4];
-    text += kHex[record.id[i] & 0x0f];
-  }
-  return text;
 }
 
 }  // namespace imds::alert

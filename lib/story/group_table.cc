@@ -21,9 +21,9 @@ GroupTable::GroupTable(std::size_t groups, std::size_t slots_per_group, bool kee
     : capacity_(groups),
       slots_per_group_(slots_per_group),
       mask_(std::bit_ceil(groups) - 1),
-      buckets_(std::make_unique_for_overwrite<std::uint32_t[]>(mask_ + 1)),
-      groups_(std::make_unique_for_overwrite<Group[]>(groups)),
-      slots_(std::make_unique_for_overwrite<Slot[]>(groups * slots_per_group)),
+      buckets_(make_pages<std::uint32_t>(mask_ + 1)),
+      groups_(make_pages<Group>(groups)),
+      slots_(make_pages<Slot>(groups * slots_per_group)),
       findings_(keep_findings ? std::make_unique_for_overwrite<event::Finding[]>(groups)
                               : nullptr) {
   std::fill_n(buckets_.get(), mask_ + 1, kNone);
@@ -42,6 +42,36 @@ Group* GroupTable::find(const SipHash& key) {
     }
   }
   return nullptr;
+}
+
+void GroupTable::fetch_bucket(const SipHash& key) const {
+  __builtin_prefetch(&bucket(key));
+}
+
+// The first of the bucket will be it: there are more buckets than groups.
+void GroupTable::fetch_group(const SipHash& key) const {
+  constexpr int kForWriting = 1;
+  const std::uint32_t at = bucket(key);
+  if (at != kNone) {
+    const auto* const group = reinterpret_cast<const char*>(&groups_[at]);
+    __builtin_prefetch(group, kForWriting);
+    __builtin_prefetch(group + sizeof(Group) - 1, kForWriting);
+    const auto* const slots = reinterpret_cast<const char*>(&slots_[at * slots_per_group_]);
+    __builtin_prefetch(slots, kForWriting);
+    __builtin_prefetch(slots + slots_per_group_ * sizeof(Slot) - 1, kForWriting);
+  }
+}
+
+void GroupTable::fetch_neighbours(const SipHash& key) const {
+  constexpr int kForWriting = 1;
+  const std::uint32_t at = bucket(key);
+  if (at != kNone) {
+    for (const std::uint32_t neighbour : {groups_[at].older, groups_[at].newer}) {
+      if (neighbour != kNone) {
+        __builtin_prefetch(&groups_[neighbour], kForWriting);
+      }
+    }
+  }
 }
 
 Group& GroupTable::add(const SipHash& key) {

@@ -1,7 +1,7 @@
 // The groups of one correlation: a fixed number of them, each with a fixed number of slots, found
 // by key, kept in the order of their last use (or of their beginning, if the owner never touches
 // them). Nothing is allocated after construction, and memory that was never needed is never
-// touched.
+// touched (but for the rest of a huge page).
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 
+#include "base/pages.h"
 #include "base/random.h"
 #include "base/siphash.h"
 #include "event/finding.h"
@@ -48,6 +49,11 @@ class GroupTable {
                                              bool keep_findings);
 
   [[nodiscard]] Group* find(const SipHash& key);
+  // Fetched ahead of their use: where the group is told, the group with its slots (once that has
+  // come), and the groups before and after it in the order of use (once that has).
+  void fetch_bucket(const SipHash& key) const;
+  void fetch_group(const SipHash& key) const;
+  void fetch_neighbours(const SipHash& key) const;
   // Precondition: not full(), and no such key. Counters zero, times kNever, slots as they are.
   Group& add(const SipHash& key);
   void remove(Group& group);
@@ -70,16 +76,16 @@ class GroupTable {
   [[nodiscard]] std::size_t index(const Group& group) const {
     return static_cast<std::size_t>(&group - groups_.get());
   }
-  [[nodiscard]] std::uint32_t& bucket(const SipHash& key) { return buckets_[key[0] & mask_]; }
+  [[nodiscard]] std::uint32_t& bucket(const SipHash& key) const { return buckets_[key[0] & mask_]; }
   void link_newest(std::uint32_t at);
   void unlink(const Group& group);
 
   std::size_t capacity_;
   std::size_t slots_per_group_;
   std::size_t mask_;
-  std::unique_ptr<std::uint32_t[]> buckets_;
-  std::unique_ptr<Group[]> groups_;
-  std::unique_ptr<Slot[]> slots_;
+  Pages<std::uint32_t> buckets_;
+  Pages<Group> groups_;
+  Pages<Slot> slots_;
   std::unique_ptr<event::Finding[]> findings_;
   std::size_t size_ = 0;
   std::uint32_t fresh_ = 0;  // groups from here on were never used

@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#include "story/throttle.h"
+
 namespace imds::story {
 
 namespace {
@@ -35,6 +37,7 @@ void RuleBook::add(RuleCatalog catalog) {
     }
   }
   for (const alert::RuleFacts& rule : catalog.rules) {
+    page->numbers.push_back(Throttle::rule_number(rule.id));
     const auto found = known.find(key_of(rule));
     page->counters.push_back(found != known.end() ? found->second
                                                   : std::make_shared<RuleCounters>());

@@ -56,6 +56,30 @@ event::Timeline timeline_of(std::span<const Slot> times) {
   return out;
 }
 
+void add_address(SipWords& words, const IpAddress& address) {
+  std::array<std::uint64_t, 2> halves;
+  static_assert(sizeof halves == sizeof address.bytes);
+  std::memcpy(halves.data(), address.bytes.data(), sizeof halves);
+  if (address.is_set()) {
+    words.add(halves[0]);
+  }
+  if (address.is_v6()) {
+    words.add(halves[1]);
+  }
+}
+
+template <std::size_t Capacity>
+void add_text(SipWords& words, const FixedText<Capacity>& text) {
+  static_assert(Capacity % sizeof(std::uint64_t) == 0);
+  for (std::size_t at = 0; at < text.length; at += sizeof(std::uint64_t)) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data + at, sizeof word);
+    const std::size_t left = text.length - at;
+    // Behind the text stands what an earlier finding left there.
+    words.add(left < sizeof word ? word & ((std::uint64_t{1} << 8 * left) - 1) : word);
+  }
+}
+
 }  // namespace
 
 Stages::Stages(const Options& options)
@@ -69,27 +93,18 @@ Stages::Stages(const Options& options)
 
 Stages::~Stages() = default;
 
-// The endpoint's name, else the server's address, which no name is as long as.
+// Of the endpoint's name, else of the server's address. The first word tells what follows.
 SipHash Stages::key_of(const event::Finding& finding, bool with_client) const {
-  std::array<std::uint8_t, 2 * (1 + sizeof(IpAddress::bytes)) + sizeof(finding.endpoint.data)>
-      room{};
-  std::size_t size = 0;
-  const auto add = [&](const void* bytes, std::size_t count) {
-    std::memcpy(&room[size], bytes, count);
-    size += count;
-  };
-  const auto add_address = [&](const IpAddress& address) {
-    add(&address.family, sizeof address.family);
-    add(address.bytes.data(), address.bytes.size());
-  };
-  add_address(with_client ? finding.source.ip : IpAddress{});
-  if (finding.endpoint.empty()) {
-    add_address(finding.destination.ip);
-  } else {
-    add_address({});
-    add(finding.endpoint.data, finding.endpoint.length);
-  }
-  return siphash128(key_, std::span(room).first(size));
+  const IpAddress client = with_client ? finding.source.ip : IpAddress{};
+  const IpAddress server = finding.endpoint.empty() ? finding.destination.ip : IpAddress{};
+  SipWords words(key_);
+  words.add(static_cast<std::uint64_t>(client.family) |
+            static_cast<std::uint64_t>(server.family) << 8 |
+            std::uint64_t{finding.endpoint.length} << 16);
+  add_address(words, client);
+  add_address(words, server);
+  add_text(words, finding.endpoint);
+  return words.finish();
 }
 
 bool Stages::is_over(const Group& story, std::int64_t now) const {
@@ -146,7 +161,7 @@ event::Timeline Stages::take_claim(const event::Finding& claim) {
 // The claim that was the latest when the story came to know of it.
 void Stages::add_claim(const event::Finding& finding, Group& story) {
   Slot& claimed = stories_->slots(story)[index(Stage::claimed)];
-  if (claimed.time != kNever || finding.endpoint.empty()) {
+  if (claims_->size() == 0 || claimed.time != kNever || finding.endpoint.empty()) {
     return;
   }
   const Group* claim = claims_->find(key_of(finding, false));
@@ -155,7 +170,34 @@ void Stages::add_claim(const event::Finding& finding, Group& story) {
   }
 }
 
+// Claims and uses are rare, and of other tables.
+Stages::Expected Stages::expect(const event::Finding& finding) const {
+  if (!event::has_story(finding) || finding.type == event::EventType::address_claim ||
+      finding.type == event::EventType::credentials_used) {
+    return {};
+  }
+  const Expected expected{key_of(finding, true), true};
+  stories_->fetch_bucket(expected.key);
+  return expected;
+}
+
+void Stages::fetch(const Expected& expected) const {
+  if (expected.is_set) {
+    stories_->fetch_group(expected.key);
+  }
+}
+
+void Stages::fetch_neighbours(const Expected& expected) const {
+  if (expected.is_set) {
+    stories_->fetch_neighbours(expected.key);
+  }
+}
+
 event::Timeline Stages::take(const event::Finding& finding) {
+  return take(finding, expect(finding));
+}
+
+event::Timeline Stages::take(const event::Finding& finding, const Expected& expected) {
   if (!event::has_story(finding)) {
     return {};
   }
@@ -168,7 +210,8 @@ event::Timeline Stages::take(const event::Finding& finding) {
   if (stage == Stage::used) {
     return take_use(finding);
   }
-  Group& story = story_of(*stories_, key_of(finding, true), now);
+  const SipHash key = expected.is_set ? expected.key : key_of(finding, true);
+  Group& story = story_of(*stories_, key, now);
   const bool is_fresh = reach(story, stage, now);
   add_claim(finding, story);
   size_.set(stories_->size());

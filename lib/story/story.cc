@@ -7,14 +7,18 @@
 
 namespace imds::story {
 
-Story::Story(Options options, std::vector<FindingRing*> workers, std::vector<AlertSink*> sinks)
+Story::Story(Options options, const std::vector<FindingRing*>& workers,
+             std::vector<AlertSink*> sinks)
     : options_(std::move(options)),
       maker_(options_.redaction),
-      workers_(std::move(workers)),
+      workers_(workers.size()),
       sinks_(std::move(sinks)),
       sink_counters_(std::make_unique<SinkCounters[]>(sinks_.size())),
       rules_(options_.correlation_bytes),
       stages_(options_.stages) {
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    workers_[i].ring = workers[i];
+  }
   for (RuleCatalog& catalog : options_.catalogs) {
     rules_.add(std::move(catalog));
   }
@@ -25,29 +29,60 @@ Story::Story(Options options, std::vector<FindingRing*> workers, std::vector<Ale
 }
 
 // Workers' rings are drained in the order of time, so that correlations see what came first first.
-FindingRing* Story::earliest() {
-  FindingRing* best = nullptr;
-  for (FindingRing* ring : workers_) {
-    const event::Finding* finding = ring->front();
-    if (finding != nullptr && (best == nullptr || finding->time < best->front()->time)) {
-      best = ring;
+Story::Source* Story::earliest() {
+  Source* best = nullptr;
+  Timestamp best_time;
+  for (Source& source : workers_) {
+    const event::Finding* const finding = source.ring->front();
+    if (finding != nullptr && (best == nullptr || finding->time < best_time)) {
+      best = &source;
+      best_time = finding->time;
     }
   }
   return best;
 }
 
+// The finding at hand lies in another core's cache, and what the story remembers of its client in
+// none. Both are asked for while others are told; a finding takes longer than memory does.
+void Story::look_ahead(Source& source) {
+  constexpr std::uint64_t kFetch = 4;
+  const FindingRing& ring = *source.ring;
+  const std::uint64_t first = ring.consumed();
+  for (source.fetched = std::max(source.fetched, first + 1); source.fetched <= first + kFetch;
+       ++source.fetched) {
+    const event::Finding* const finding = ring.ahead(source.fetched - first);
+    if (finding == nullptr) {
+      break;
+    }
+    event::prefetch(*finding);
+  }
+  for (source.expected = std::max(source.expected, first); source.expected < first + kFetch;
+       ++source.expected) {
+    const event::Finding* const finding = ring.ahead(source.expected - first);
+    if (finding == nullptr) {
+      break;
+    }
+    source.story(source.expected) = stages_.expect(*finding);
+  }
+  if (first + 2 < source.expected) {
+    stages_.fetch(source.story(first + 2));
+  }
+  if (first + 1 < source.expected) {
+    stages_.fetch_neighbours(source.story(first + 1));
+  }
+}
+
 std::size_t Story::poll(std::size_t budget) {
   std::size_t taken = 0;
   for (; taken < budget; ++taken) {
-    FindingRing* ring = earliest();
-    if (ring == nullptr) {
+    Source* const source = earliest();
+    if (source == nullptr) {
       break;
     }
-    if (const event::Finding* next = ring->next(); next != nullptr) {
-      event::prefetch(*next);  // it lies in another core's cache
-    }
-    consume(*ring->front());
-    ring->pop();
+    look_ahead(*source);
+    FindingRing& ring = *source->ring;
+    consume(*ring.front(), source->story(ring.consumed()));
+    ring.pop();
   }
   for (AlertSink* sink : sinks_) {
     sink->tick();
@@ -98,18 +133,18 @@ alert::ObserverNames Story::names_of(const event::Finding& finding) const {
   return names;
 }
 
-void Story::consume(const event::Finding& finding) {
+void Story::consume(const event::Finding& finding, const Stages::Expected& expected) {
   findings_.add();
   const RuleBook::Page* const page = page_of(finding.ruleset_generation);
   if (page == nullptr) {
     unknown_rules_.add(std::min<std::size_t>(finding.rule_count, finding.rules.size()));
     return;
   }
-  if (!finding.is_test) {
+  if (!finding.is_test && page->correlator->judges_windows()) {
     // What ended before this finding is told before it.
     page->correlator->advance(finding.time, report_to(*page));
   }
-  told_ = stages_.take(finding);
+  told_ = stages_.take(finding, expected);
   if (finding.type != event::EventType::credentials_used || finding.is_test) {
     tell(finding, *page);
   } else if (told_.reached != 0) {
@@ -120,20 +155,28 @@ void Story::consume(const event::Finding& finding) {
   told_ = {};
 }
 
-// The alerts of a finding, and what correlations make of it.
+// The alerts of a finding, and what correlations make of it. In a storm nearly all are withheld,
+// and no record is made.
 void Story::tell(const event::Finding& finding, const RuleBook::Page& page) {
   const std::span<const std::uint16_t> rules = hits_of(finding, page);
   if (!rules.empty()) {
     const std::vector<bool>& correlated_only = page.catalog.correlated_only;
-    maker_.take(finding, names_of(finding), told_);
+    bool taken = false;
     for (const std::uint16_t rule : rules) {
       if (rule < correlated_only.size() && correlated_only[rule] && !finding.is_test) {
         correlated_only_.add();
-      } else {
-        raise(finding, page, rule);
+        continue;
       }
+      const Throttle::Verdict verdict = verdict_on(finding, page, rule);
+      if (!verdict.passes) {
+        continue;
+      }
+      if (!std::exchange(taken, true)) {
+        maker_.take(finding, names_of(finding), told_);
+      }
+      raise(page, rule, verdict.repeats);
     }
-    if (!finding.is_test) {
+    if (!finding.is_test && !page.correlator->empty()) {
       page.correlator->take(finding, rules, report_to(page));
     }
   }
@@ -171,11 +214,12 @@ std::span<const std::uint16_t> Story::hits_of(const event::Finding& finding,
                                               const RuleBook::Page& page) {
   imds::rules::Evaluator* const judge = page.catalog.story_rules.get();
   const std::size_t count = std::min<std::size_t>(finding.rule_count, finding.rules.size());
+  const std::size_t known = page.catalog.base_rules();
   bool begun = false;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint16_t rule = finding.rules[i];
-    if (rule >= page.catalog.base_rules()) {
+    if (rule >= known) {
       unknown_rules_.add();
       continue;
     }
@@ -199,11 +243,16 @@ Correlator::Report Story::report_to(const RuleBook::Page& page) {
 
 void Story::raise_correlation(const RuleBook::Page& page, const Completed& completed) {
   correlations_completed_.add();
+  const std::size_t number = page.catalog.base_rules() + completed.correlation;
+  const Throttle::Verdict verdict = verdict_on(completed.finding, page, number);
+  if (!verdict.passes) {
+    return;
+  }
   const CorrelationRule& rule = page.correlator->rule(completed.correlation);
   maker_.take_correlated(completed.finding, rule.inputs[completed.input].group_by,
                          static_cast<std::uint8_t>(completed.input), names_of(completed.finding),
                          told_);
-  raise(completed.finding, page, page.catalog.base_rules() + completed.correlation);
+  raise(page, number, verdict.repeats);
 }
 
 // Nearly every finding is of the same generation as the one before.
@@ -216,24 +265,30 @@ const RuleBook::Page* Story::page_of(std::uint32_t generation) {
 
 // A test request is never withheld, nor does it count. What is counted goes by the rule's id, so
 // it goes on over a reload.
-Throttle::Verdict Story::throttle(const event::Finding& finding, const RuleCatalog& catalog,
+Throttle::Verdict Story::throttle(const event::Finding& finding, const RuleBook::Page& page,
                                   std::size_t rule) {
+  const RuleCatalog& catalog = page.catalog;
   if (throttle_ == nullptr || rule >= catalog.policies.size() ||
       catalog.policies[rule] == kUnthrottled || finding.is_test) {
     return {};
   }
-  return throttle_->judge(Throttle::rule_number(catalog.rules[rule].id), catalog.policies[rule],
-                          finding);
+  return throttle_->judge(page.numbers[rule], catalog.policies[rule], finding);
 }
 
-void Story::raise(const event::Finding& finding, const RuleBook::Page& page, std::size_t rule) {
-  const Throttle::Verdict verdict = throttle(finding, page.catalog, rule);
+// Whether its alert passes; if not, it is counted.
+Throttle::Verdict Story::verdict_on(const event::Finding& finding, const RuleBook::Page& page,
+                                    std::size_t rule) {
+  const Throttle::Verdict verdict = throttle(finding, page, rule);
   if (!verdict.passes) {
     throttled_.add();
     page.counters[rule]->throttled.add();
-    return;
   }
-  const alert::SparseRecord& alert = maker_.make(page.catalog.rules[rule], verdict.repeats);
+  return verdict;
+}
+
+// The alert of what the maker has taken.
+void Story::raise(const RuleBook::Page& page, std::size_t rule, std::uint64_t repeats) {
+  const alert::SparseRecord& alert = maker_.make(page.catalog.rules[rule], repeats);
   alerts_.add();
   page.counters[rule]->alerts.add();
   severity_counters_[alert.record.severity - 1u].add();

@@ -215,6 +215,19 @@ TEST(Record, IdIsStable) {
   EXPECT_EQ(id_text(record_of(sample_finding()))[14], '5');
 }
 
+// A rule without an id is named after its file.
+TEST(Record, IdIsStableHoweverLongTheRulesNameIs) {
+  const auto id_of = [](std::size_t size) {
+    RuleFacts rule = sample_rule();
+    rule.id.assign(size, 'x');
+    return id_text(record_of(sample_finding(), rule));
+  };
+  EXPECT_EQ(id_of(0), "29e1b4ef-6c80-55ea-8a30-d9cbe27ec670");
+  EXPECT_EQ(id_of(100), "e95b3f90-6097-55cc-b05d-a9f5be9a1a51");
+  EXPECT_EQ(id_of(200), "5841b065-e223-5bc7-95ff-ad5942edf5cb");
+  EXPECT_EQ(id_of(700), "f116cfec-028a-5af4-b846-5fe5085827bc");
+}
+
 TEST(Record, IdTellsAlertsApart) {
   using Change = std::function<void(event::Finding&, RuleFacts&)>;
   const std::vector<Change> changes{

@@ -16,5 +16,19 @@ TEST(SipHash, AgreesWithTheReference) {
   EXPECT_EQ(siphash128(key, input), (SipHash{0x44af996bd8c187dau, 0x45fc229b11597634u}));
 }
 
+TEST(SipHash, OfWordsIsThatOfTheirBytesAndTheirLength) {
+  const SipKey key{1, 2};
+  std::vector<std::uint8_t> input;
+  SipWords words(key);
+  for (std::uint8_t i = 0; i < 24; ++i) {
+    input.push_back(i);
+  }
+  words.add(0x0706050403020100u);
+  words.add(0x0f0e0d0c0b0a0908u);
+  words.add(0x1716151413121110u);
+  words.add(std::uint64_t{24} << 56);
+  EXPECT_EQ(words.finish(), siphash128(key, input));
+}
+
 }  // namespace
 }  // namespace imds

@@ -47,24 +47,24 @@ TEST(SpscRing, FirstInFirstOut) {
   EXPECT_EQ(ring.consumed(), 3u);
 }
 
-TEST(SpscRing, NextIsTheOneBehindTheFront) {
+TEST(SpscRing, AheadAreThoseBehindTheFront) {
   SpscRing<Record> ring(2);
-  EXPECT_EQ(ring.next(), nullptr);
+  EXPECT_EQ(ring.ahead(1), nullptr);
   for (std::uint64_t round = 0; round < 3; ++round) {  // also round the end of the slots
     fill(*ring.reserve(), 2 * round);
     ring.commit();
     ASSERT_NE(ring.front(), nullptr);
-    EXPECT_EQ(ring.next(), nullptr);
+    EXPECT_EQ(ring.ahead(1), nullptr);
     ring.pop();
     for (std::uint64_t i = 1; i <= 2; ++i) {
       fill(*ring.reserve(), 2 * round + i);
       ring.commit();
     }
     ASSERT_NE(ring.front(), nullptr);
-    ASSERT_NE(ring.next(), nullptr);
-    EXPECT_EQ(ring.next()->number, 2 * round + 2);
+    ASSERT_NE(ring.ahead(1), nullptr);
+    EXPECT_EQ(ring.ahead(1)->number, 2 * round + 2);
     ring.pop();
-    EXPECT_EQ(ring.next(), nullptr);
+    EXPECT_EQ(ring.ahead(1), nullptr);
     EXPECT_EQ(ring.front()->number, 2 * round + 2);
     ring.pop();
   }

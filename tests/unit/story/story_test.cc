@@ -1,5 +1,8 @@
 #include "story/story.h"
 
+#include <array>
+#include <cstring>
+#include <set>
 #include <thread>
 
 #include "story_fixture.h"
@@ -51,6 +54,42 @@ TEST_F(StoryTest, WhatHappenedFirstIsTakenFirst) {
   add(1, {0}, 260);
   EXPECT_EQ(story.poll(1), 1u);
   EXPECT_EQ(sink.records.back().time_ns, 260);
+}
+
+// Several findings at hand are looked at ahead of their turns: that changes nothing.
+TEST_F(StoryTest, TakenTogetherTellsTheSameAsTakenOneByOne) {
+  std::array<Recorder, 2> sinks;
+  for (Recorder& sink : sinks) {
+    const bool together = &sink == &sinks[0];
+    Story story(options_, workers(), {&sink});
+    for (std::int64_t i = 0; i < 200; ++i) {
+      event::Finding* const finding = rings_[static_cast<std::size_t>(i) % 3]->reserve();
+      ASSERT_NE(finding, nullptr);
+      *finding = {};
+      finding->time.ns = i * 1'000'000;
+      finding->type = i % 7 == 6   ? event::EventType::address_claim
+                      : i % 5 == 4 ? event::EventType::token_issued
+                                   : event::EventType::http_request;
+      finding->source.ip = IpAddress::v4(static_cast<std::uint32_t>(i * i % 11));
+      finding->endpoint.assign(i % 4 == 3 ? "other" : "aws-imds-ipv4");
+      finding->ruleset_generation = kGeneration;
+      finding->rule_count = 1;
+      rings_[static_cast<std::size_t>(i) % 3]->commit();
+      if (!together || i % 20 == 19) {
+        story.poll(100);
+      }
+    }
+    story.poll(100);
+  }
+  ASSERT_EQ(sinks[0].records.size(), 200u);
+  ASSERT_EQ(sinks[1].records.size(), 200u);
+  std::set<std::uint8_t> reached;
+  for (std::size_t i = 0; i < 200; ++i) {
+    EXPECT_EQ(std::memcmp(&sinks[0].records[i], &sinks[1].records[i], sizeof(imds_alert_record)), 0)
+        << i;
+    reached.insert(sinks[0].records[i].story.reached);
+  }
+  EXPECT_GT(reached.size(), 3u);
 }
 
 TEST_F(StoryTest, OneWorkersOrderIsKept) {

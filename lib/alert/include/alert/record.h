@@ -83,13 +83,15 @@ class RecordMaker {
     (finish(fields, 0), ...);
   }
   void mark(imds_alert_truncated bit, bool cut);
-  void set_tunnel(const Tunnel& tunnel);
+  void set_tunnel(const event::Finding& finding);
   void set_evidence(const event::Finding& finding);
   void set_exchange(const event::Finding& finding);
   void set_request(const event::Finding& finding);
   void set_packets(const event::KeptPackets& kept);
   void set_name(const event::Finding& finding);
   void set_event(std::string_view name);
+  void set_community(const event::Finding& finding);
+  void hash_name();
   void set_id(const RuleFacts& rule);
 
   // The longest name: namespace, 7 numbers, 4 VLANs, two peers, a tunnel, a claim, an event.
@@ -103,6 +105,7 @@ class RecordMaker {
   bool has_exchange_ = false;            // the record holds one
   std::size_t name_size_ = 0;
   std::array<std::uint8_t, kNameRoom> name_;  // what set_name() wrote
+  std::array<std::uint32_t, 5> name_hash_{};  // SHA-1 of its whole blocks
 };
 
 // Whether every length, count and code of a record that came out of a segment is in its range.

@@ -6,6 +6,7 @@
 // Threads: a Redactor is immutable and may be shared. mask() does not allocate.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -46,7 +47,12 @@ class Redactor {
   [[nodiscard]] Masked mask(std::string_view text, Form form, bool cut, std::span<char> out) const;
 
  private:
+  static constexpr std::size_t kHints = 1024;
+  [[nodiscard]] static std::size_t hint(std::string_view name);
+  [[nodiscard]] bool is_listed(std::string_view name) const;
+
   std::vector<std::string> names_;  // lower case, sorted
+  std::bitset<kHints> hints_;       // of the names
 };
 
 }  // namespace imds::alert

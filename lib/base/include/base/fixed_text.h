@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
+
+#include "base/bytes.h"
 
 namespace imds {
 
@@ -19,9 +20,7 @@ struct FixedText {
   void assign(std::string_view text) {
     length = static_cast<std::uint16_t>(std::min(text.size(), Capacity));
     truncated = text.size() > Capacity;
-    if (length > 0) {  // an absent text has no data to copy from
-      std::memcpy(data, text.data(), length);
-    }
+    copy_bytes<Capacity>(data, text.data(), length);
   }
   void clear() {
     length = 0;

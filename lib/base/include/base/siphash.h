@@ -43,28 +43,44 @@ struct SipState {
 
 }  // namespace detail
 
+// The hash of 64-bit words that come one by one. What is added has to tell where it ends: of two
+// values, the words of neither may be those of the other and more.
+class SipWords {
+ public:
+  explicit SipWords(const SipKey& key)
+      : state_{key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du ^ 0xeeu,
+               key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u} {}
+  void add(std::uint64_t word) { state_.absorb(word); }
+  // Once.
+  [[nodiscard]] SipHash finish() {
+    state_.v2 ^= 0xee;
+    state_.rounds(4);
+    SipHash out;
+    out[0] = state_.v0 ^ state_.v1 ^ state_.v2 ^ state_.v3;
+    state_.v1 ^= 0xdd;
+    state_.rounds(4);
+    out[1] = state_.v0 ^ state_.v1 ^ state_.v2 ^ state_.v3;
+    return out;
+  }
+
+ private:
+  detail::SipState state_;
+};
+
 [[nodiscard]] inline SipHash siphash128(const SipKey& key, std::span<const std::uint8_t> bytes) {
-  detail::SipState state{key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du ^ 0xeeu,
-                         key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
+  SipWords words(key);
   std::size_t at = 0;
   for (; at + 8 <= bytes.size(); at += 8) {
     std::uint64_t word;
     std::memcpy(&word, &bytes[at], sizeof word);
-    state.absorb(word);
+    words.add(word);
   }
   std::uint64_t last = std::uint64_t{bytes.size()} << 56;
   if (at < bytes.size()) {
     std::memcpy(&last, &bytes[at], bytes.size() - at);  // at most 7 bytes, the length stays on top
   }
-  state.absorb(last);
-  state.v2 ^= 0xee;
-  state.rounds(4);
-  SipHash out;
-  out[0] = state.v0 ^ state.v1 ^ state.v2 ^ state.v3;
-  state.v1 ^= 0xdd;
-  state.rounds(4);
-  out[1] = state.v0 ^ state.v1 ^ state.v2 ^ state.v3;
-  return out;
+  words.add(last);
+  return words.finish();
 }
 
 }  // namespace imds

@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "base/counter.h"
+#include "base/pages.h"
 
 namespace imds {
 
@@ -23,8 +24,10 @@ class SpscRing {
 
  public:
   explicit SpscRing(std::size_t least_capacity)
-      : slots_(std::make_unique<Record[]>(std::bit_ceil(least_capacity))),
-        mask_(std::bit_ceil(least_capacity) - 1) {}
+      : slots_(make_pages<Record>(std::bit_ceil(least_capacity))),
+        mask_(std::bit_ceil(least_capacity) - 1) {
+    std::uninitialized_value_construct_n(slots_.get(), capacity());
+  }
 
   [[nodiscard]] std::size_t capacity() const { return mask_ + 1; }
 
@@ -55,11 +58,11 @@ class SpscRing {
     }
     return &slots_[tail & mask_];
   }
-  // Consumer: the record behind front(), to be fetched ahead, or nullptr if none is known yet. Call
-  // after front(); it looks at nothing the producer writes.
-  [[nodiscard]] const Record* next() const {
+  // Consumer: the record `distance` behind front(), to be fetched ahead, or nullptr if none is
+  // known yet. Call after front(); it looks at nothing the producer writes.
+  [[nodiscard]] const Record* ahead(std::uint64_t distance) const {
     const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-    return cached_head_ - tail > 1 ? &slots_[(tail + 1) & mask_] : nullptr;
+    return cached_head_ - tail > distance ? &slots_[(tail + distance) & mask_] : nullptr;
   }
   void pop() { tail_.store(tail_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
 
@@ -68,7 +71,7 @@ class SpscRing {
   [[nodiscard]] std::uint64_t consumed() const { return tail_.load(std::memory_order_acquire); }
 
  private:
-  std::unique_ptr<Record[]> slots_;
+  Pages<Record> slots_;
   std::size_t mask_;
   alignas(kCacheLine) std::atomic<std::uint64_t> head_{0};
   std::uint64_t cached_tail_ = 0;

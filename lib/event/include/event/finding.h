@@ -56,7 +56,7 @@ enum class Part : std::uint8_t {
   evidence = 0x08,  // evidence and dns_name
 };
 
-struct Finding {
+struct alignas(kCacheLine) Finding {
   Timestamp time;
   EventType type;
   std::uint8_t worker;

@@ -103,6 +103,8 @@ class Correlator {
   void finish(const Report& report);
 
   [[nodiscard]] bool empty() const { return rules_.empty(); }
+  // Whether advance() and finish() can have anything to do.
+  [[nodiscard]] bool judges_windows() const { return has_windows_; }
   [[nodiscard]] std::size_t size() const { return rules_.size(); }
   [[nodiscard]] const CorrelationRule& rule(std::size_t i) const { return rules_[i]; }
   [[nodiscard]] const CorrelationCounters& counters(std::size_t i) const;

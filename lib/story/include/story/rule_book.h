@@ -46,6 +46,7 @@ class RuleBook {
   struct Page {
     RuleCatalog catalog;
     std::vector<std::shared_ptr<RuleCounters>> counters;  // by rule
+    std::vector<std::uint64_t> numbers;                   // by rule: Throttle::rule_number()
     std::unique_ptr<Correlator> correlator;               // but for its counters the story's own
   };
   struct Total {

@@ -49,6 +49,20 @@ class Stages {
   // that story has reached by then; none if the event has no story. Of credentials_used none as
   // well if no delivery to this client is known, or it was later, or too long ago.
   [[nodiscard]] event::Timeline take(const event::Finding& finding);
+
+  // What is remembered of a client has left the caches when the client comes again. So whoever has
+  // several findings at hand may fetch it ahead of their turns, a step at a time, each so much
+  // later that what the one before it asked for has come: expect(), fetch(), fetch_neighbours(),
+  // take(). Nothing but time depends on it.
+  struct Expected {
+    SipHash key{};
+    bool is_set = false;
+  };
+  [[nodiscard]] Expected expect(const event::Finding& finding) const;
+  void fetch(const Expected& expected) const;
+  void fetch_neighbours(const Expected& expected) const;
+  // `expected`: of this finding.
+  [[nodiscard]] event::Timeline take(const event::Finding& finding, const Expected& expected);
   // By what credentials were delivered to the client last, if it still counts as their holder.
   [[nodiscard]] const event::Finding* delivery_to(const IpAddress& client) const;
   // What is over by then, also if no event comes.

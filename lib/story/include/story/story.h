@@ -69,7 +69,7 @@ inline constexpr std::size_t kSeverities = 5;
 
 class Story {
  public:
-  Story(Options options, std::vector<FindingRing*> workers, std::vector<AlertSink*> sinks);
+  Story(Options options, const std::vector<FindingRing*>& workers, std::vector<AlertSink*> sinks);
 
   // Takes at most `budget` findings, then ticks the sinks. Returns how many it took.
   std::size_t poll(std::size_t budget);
@@ -115,17 +115,32 @@ class Story {
     Counter delivered;
     Counter lost;
   };
-  [[nodiscard]] FindingRing* earliest();
-  void consume(const event::Finding& finding);
+  // A worker's ring, and what is known of the findings that come next in it.
+  struct Source {
+    static constexpr std::uint64_t kExpected = 4;
+
+    FindingRing* ring = nullptr;
+    std::uint64_t fetched = 0;   // findings up to this one, by their number in the ring
+    std::uint64_t expected = 0;  // the same
+    std::array<Stages::Expected, kExpected> stories{};  // of the last of these
+    [[nodiscard]] Stages::Expected& story(std::uint64_t number) {
+      return stories[number % kExpected];
+    }
+  };
+  [[nodiscard]] Source* earliest();
+  void look_ahead(Source& source);
+  void consume(const event::Finding& finding, const Stages::Expected& expected);
   void tell(const event::Finding& finding, const RuleBook::Page& page);
   [[nodiscard]] const event::Finding& with_delivery(const event::Finding& use);
   [[nodiscard]] std::span<const std::uint16_t> hits_of(const event::Finding& finding,
                                                        const RuleBook::Page& page);
   void begin_story(imds::rules::Evaluator& judge) const;
   [[nodiscard]] const RuleBook::Page* page_of(std::uint32_t generation);
-  void raise(const event::Finding& finding, const RuleBook::Page& page, std::size_t rule);
+  [[nodiscard]] Throttle::Verdict verdict_on(const event::Finding& finding,
+                                             const RuleBook::Page& page, std::size_t rule);
   [[nodiscard]] Throttle::Verdict throttle(const event::Finding& finding,
-                                           const RuleCatalog& catalog, std::size_t rule);
+                                           const RuleBook::Page& page, std::size_t rule);
+  void raise(const RuleBook::Page& page, std::size_t rule, std::uint64_t repeats);
   void raise_correlation(const RuleBook::Page& page, const Completed& completed);
   void end_windows();
   [[nodiscard]] Correlator::Report report_to(const RuleBook::Page& page);
@@ -133,7 +148,7 @@ class Story {
 
   Options options_;
   alert::RecordMaker maker_;
-  std::vector<FindingRing*> workers_;
+  std::vector<Source> workers_;
   std::vector<AlertSink*> sinks_;
   std::unique_ptr<SinkCounters[]> sink_counters_;
   std::unique_ptr<Throttle> throttle_;
