@@ -9,8 +9,8 @@ namespace {
 void set_ipv4(const PlainPacket& packet, const std::uint8_t* header, PacketView& out) {
   out.ether_type = static_cast<std::uint16_t>(EtherType::ipv4);
   out.ttl = header[8];
-  out.source = IpAddress::v4_wire(packet.source);
-  out.destination = IpAddress::v4_wire(packet.destination);
+  out.source.set_v4_wire(packet.source);
+  out.destination.set_v4_wire(packet.destination);
 }
 
 void set_ipv6(const PlainPacket& packet, const std::uint8_t* header, PacketView& out) {
