@@ -60,7 +60,7 @@ class ResponseBody {
   void take(ByteSpan bytes);
   void look_for_page(ByteSpan bytes);
 
-  CredentialsReader reader_;
+  // First what every body needs.
   Inflaters* inflaters_ = nullptr;
   std::uint64_t most_ = 0;
   std::uint64_t received_ = 0;
@@ -78,6 +78,7 @@ class ResponseBody {
   std::uint8_t page_position_ = 0;
   bool is_page_ = false;
   ContentKind begins_as_ = ContentKind::unknown;
+  CredentialsReader reader_;
 };
 
 }  // namespace imds::evidence
