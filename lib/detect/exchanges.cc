@@ -8,7 +8,10 @@
 namespace imds::detect {
 
 Exchanges::Exchanges(std::size_t slots, std::size_t inflaters, flow::Arena& arena)
-    : arena_(arena), inflaters_(inflaters), slots_(std::clamp<std::size_t>(slots, 1, kMostSlots)) {
+    : arena_(arena),
+      inflaters_(inflaters),
+      slots_(std::clamp<std::size_t>(slots, 1, kMostSlots)),
+      order_(slots_.size()) {
   free_.reserve(slots_.size());
   for (auto slot = static_cast<std::uint32_t>(slots_.size()); slot > 0; --slot) {
     free_.push_back(slot - 1);
@@ -17,11 +20,11 @@ Exchanges::Exchanges(std::size_t slots, std::size_t inflaters, flow::Arena& aren
 }
 
 void Exchanges::link(std::uint32_t slot) {
-  imds::link_newest(slots_, slot, oldest_, newest_);
+  imds::link_newest(order_, slot, oldest_, newest_);
 }
 
 void Exchanges::unlink(std::uint32_t slot) {
-  imds::unlink(slots_, slot, oldest_, newest_);
+  imds::unlink(order_, slot, oldest_, newest_);
 }
 
 void Exchanges::free_slot(std::uint32_t slot) {

@@ -70,8 +70,6 @@ struct alignas(kCacheLine) Exchange {
 
   // First, on few cache lines, what every packet of its flow looks at.
   const FlowState* owner = nullptr;  // nullptr: the slot is free
-  std::uint32_t older = 0;           // neighbours in the list
-  std::uint32_t newer = 0;
   std::uint8_t first = 0;
   std::uint8_t count = 0;
   std::uint16_t unnoted = 0;  // requests behind those, for which there was no room
@@ -142,7 +140,14 @@ class Exchanges {
 
   flow::Arena& arena_;
   evidence::Inflaters inflaters_;
+  // A slot's neighbours in the order of use: apart, as they are looked at for neighbours' sake.
+  struct Neighbours {
+    std::uint32_t older = 0;
+    std::uint32_t newer = 0;
+  };
+
   std::vector<Exchange> slots_;
+  std::vector<Neighbours> order_;
   std::vector<std::uint32_t> free_;
   std::uint32_t oldest_ = kNone;
   std::uint32_t newest_ = kNone;

@@ -149,7 +149,9 @@ struct FlowState {
   std::uint16_t generation = 0;        // lower bits of that of the policy it is derived from
   std::array<std::uint8_t, 2> lane{};  // by direction: bits of fast_lane.h
   std::uint8_t has_acknowledged = 0;   // bit per direction: `acknowledged` is set
-  std::uint8_t seen = 0;               // bit per direction: a packet was seen in it
+  std::uint8_t seen : 2 = 0;           // bit per direction: a packet was seen in it
+  bool saw_payload : 1 = false;
+  bool judged : 1 = false;  // counted for the one-sided share
 
   // What other packets need.
   std::array<std::uint32_t, 2> armed{};              // what may_skip was
@@ -169,9 +171,7 @@ struct FlowState {
   bool of_interest = false;  // touches an endpoint or an address a rule names
   bool connection_reported = false;
   bool saw_syn = false;
-  bool saw_payload = false;
   bool overlap_reported : 1 = false;
-  bool judged : 1 = false;  // counted for the one-sided share
   bool is_test : 1 = false;
   bool http2 : 1 = false;           // HTTP/2 was recognised
   bool http2_reported : 1 = false;  // http2_mid_stream was raised
