@@ -244,7 +244,10 @@ bool Inspector::note_together(const Step& step, RequestNote& note, const NotedTe
     size += texts[i].size();
     ends[i] = static_cast<std::uint16_t>(size);
   }
-  if (!keep_text(step, note, {room.data(), size})) {
+  // What finds no room is counted by who keeps them one by one: some may find it.
+  const ByteSpan all(reinterpret_cast<const std::uint8_t*>(room.data()), size);
+  if (arena_.counters().bytes_in_use.get() > arena_share(step) ||
+      arena_.append(note.text, all) != flow::AppendResult::ok) {
     return false;
   }
   note.ends = ends;
