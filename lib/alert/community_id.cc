@@ -40,18 +40,20 @@ std::string_view write(const Sha1Digest& digest, std::array<char, kCommunityIdTe
   char* out = room.data();
   *out++ = '1';
   *out++ = ':';
-  const auto put = [&out](std::uint32_t group, int characters) {
-    for (int i = 0; i < characters; ++i) {
-      *out++ = kBase64[group >> (18 - 6 * i) & 0x3f];
-    }
+  const auto put = [&out](std::uint32_t group) {
+    out[0] = kBase64[group >> 18];
+    out[1] = kBase64[group >> 12 & 0x3f];
+    out[2] = kBase64[group >> 6 & 0x3f];
+    out[3] = kBase64[group & 0x3f];
+    out += 4;
   };
   constexpr std::size_t kWhole = SHA_DIGEST_LENGTH / 3 * 3;
   for (std::size_t i = 0; i < kWhole; i += 3) {
-    put(std::uint32_t{digest[i]} << 16 | std::uint32_t{digest[i + 1]} << 8 | digest[i + 2], 4);
+    put(std::uint32_t{digest[i]} << 16 | std::uint32_t{digest[i + 1]} << 8 | digest[i + 2]);
   }
   static_assert(SHA_DIGEST_LENGTH - kWhole == 2);
-  put(std::uint32_t{digest[kWhole]} << 16 | std::uint32_t{digest[kWhole + 1]} << 8, 3);
-  *out = '=';
+  put(std::uint32_t{digest[kWhole]} << 16 | std::uint32_t{digest[kWhole + 1]} << 8);
+  out[-1] = '=';
   return {room.data(), room.size()};
 }
 

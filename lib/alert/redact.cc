@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bitset>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -54,6 +54,36 @@ bool is(Kinds kinds, char c) {
   return (kKinds[static_cast<unsigned char>(c)] & kinds) != 0;
 }
 
+// Which characters are masked; looked through a word at a time.
+class Places {
+ public:
+  void set(std::size_t from, std::size_t to) {
+    while (from < to) {
+      const std::size_t bit = from % kBits;
+      const std::size_t count = std::min(kBits - bit, to - from);
+      words_[from / kBits] |= ~std::uint64_t{0} >> (kBits - count) << bit;
+      from += count;
+    }
+  }
+  [[nodiscard]] bool test(std::size_t i) const { return (words_[i / kBits] >> i % kBits & 1) != 0; }
+  // Where what holds for `from` ends to hold, or `to`.
+  [[nodiscard]] std::size_t end_of_run(std::size_t from, std::size_t to) const {
+    const std::uint64_t alike = test(from) ? ~std::uint64_t{0} : 0;
+    while (from < to) {
+      const std::uint64_t others = (words_[from / kBits] ^ alike) >> from % kBits;
+      if (others != 0) {
+        return std::min(from + static_cast<std::size_t>(std::countr_zero(others)), to);
+      }
+      from += kBits - from % kBits;
+    }
+    return to;
+  }
+
+ private:
+  static constexpr std::size_t kBits = 64;
+  std::array<std::uint64_t, kMaxMaskable / kBits> words_{};
+};
+
 // The text with all percent-encoding taken off. `depth` of a character is how many layers there
 // were: what ends a value must not stand deeper than what began it. Most texts have none, and are
 // looked at where they lie.
@@ -101,9 +131,7 @@ class Text {
   }
 
   void mask(std::size_t from, std::size_t to) {
-    for (std::size_t i = from; i < to; ++i) {
-      masked_.set(i);
-    }
+    masked_.set(from, to);
     any_masked_ = any_masked_ || from < to;
   }
   Redactor::Masked write(std::span<char> out) const;
@@ -123,7 +151,7 @@ class Text {
   std::string_view characters_;
   bool is_decoded_ = false;
   bool any_masked_ = false;
-  std::bitset<kMaxMaskable> masked_;
+  Places masked_;
   // Of a text that was decoded, as far as it goes.
   std::array<char, kMaxMaskable> decoded_;
   std::array<std::uint8_t, kMaxMaskable> depths_;
@@ -175,10 +203,7 @@ Redactor::Masked Text::write(std::span<char> out) const {
   Redactor::Masked result;
   for (std::size_t i = 0; i < size() && !result.cut;) {
     const bool is_masked = masked_.test(i);
-    std::size_t end = i + 1;
-    while (end < size() && masked_.test(end) == is_masked) {
-      ++end;
-    }
+    const std::size_t end = masked_.end_of_run(i, size());
     const std::string_view piece =
         is_masked ? kRedacted : raw_.substr(begin(i), begin(end) - begin(i));
     const Redactor::Masked written = copy(piece, out.subspan(result.length));
