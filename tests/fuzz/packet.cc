@@ -44,7 +44,7 @@ void check(const packet::PacketView& view, ByteSpan bytes, const packet::DecodeO
 void check_plain(ByteSpan frame, const packet::DecodeOptions& options) {
   using fuzz::require;
   packet::PlainPacket plain;
-  packet::PlainPacket straight;
+  packet::PlainPacket straight{};
   const bool is_straight =
       packet::read_tcp_in_ipv4(frame, straight) || packet::read_tcp_in_ipv6(frame, straight);
   if (!packet::read_plain(frame, options.ports, plain)) {
