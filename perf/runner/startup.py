@@ -17,10 +17,11 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CONFIGURATION = ROOT / "conf" / "inspector.yaml"
 GIVE_UP_SECONDS = 60
+BULLETIN_RULE = "866049a2-f864-4ac3-8dbf-20bd71e33544"  # conf/rules/aws_imds_metadata_access.yml
 
 
 def one_packet_capture(path):
-    """A SYN to the metadata address: one packet, one alert."""
+    """A SYN to the metadata address: one packet, one alert of the bulletin's rule."""
     ethernet = bytes.fromhex("020000000002" "020000000001" "0800")
     ip = bytes.fromhex("45000028000100004006" "0000" "0a010203" "a9fea9fe")
     tcp = bytes.fromhex("9c400050" "00000001" "00000000" "50022000" "00000000")
@@ -58,12 +59,16 @@ def children_cpu_seconds():
 
 
 def read_seconds(program, capture):
-    """From exec to the end of a run that read one packet; whether that gave its one alert."""
+    """From exec to the end of a run that read one packet; whether that gave its alert.
+
+    Other shipped rules may alert on it, too.
+    """
     begin = time.monotonic()
     done = subprocess.run([program, "--config", CONFIGURATION, "--read", capture, "--format", "ecs"],
                           capture_output=True, text=True)
     took = time.monotonic() - begin
-    return took, done.returncode == 0 and len(done.stdout.splitlines()) == 1, done.stderr
+    rules = [json.loads(line)["rule"]["id"] for line in done.stdout.splitlines()]
+    return took, done.returncode == 0 and rules.count(BULLETIN_RULE) == 1, done.stderr
 
 
 def live_seconds(program, configuration):
@@ -102,7 +107,7 @@ def main():
     parser = argparse.ArgumentParser(prog="perf/startup.sh", description=__doc__ + """ Two ways:
         live, from exec to running workers on a device that always has packets; and --read of a
         capture of one packet, from exec to the end. On ordinary memory, so that no hugepage has to
-        be zeroed. Exit code 1: it did not start, or missed the one alert.""")
+        be zeroed. Exit code 1: it did not start, or missed the alert.""")
     parser.add_argument("--rounds", type=int, default=11, help="starts, of which the median counts")
     parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build" / "release",
                         help="where the program is; builds nothing")
