@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/caseless.h"
 #include "base/simd.h"
 #include "base/text.h"
 
@@ -184,33 +185,6 @@ void FewLiterals::add(const Pattern& pattern, std::size_t window, std::uint8_t b
   literals_.push_back(literal);
 }
 
-bool FewLiterals::stands_at(const Literal& literal, const std::uint8_t* at) {
-  const auto word_at = [](const void* from) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, from, sizeof word);
-    return word;
-  };
-  constexpr std::size_t kWord = sizeof(std::uint64_t);
-  const auto differs = [&](std::size_t i) {
-    return ((word_at(at + i) | word_at(&literal.letters[i])) ^ word_at(&literal.text[i])) != 0;
-  };
-  if (literal.size < kWord) {
-    for (std::size_t i = 0; i < literal.size; ++i) {
-      if (static_cast<char>(at[i] | literal.letters[i]) != literal.text[i]) {
-        return false;
-      }
-    }
-    return true;
-  }
-  for (std::size_t i = 0; i + kWord < literal.size; i += kWord) {
-    if (differs(i)) {
-      return false;
-    }
-  }
-  return !differs(literal.size - kWord);
-}
-
-// One scan.
 class FewLiterals::Run {
  public:
   Run(const FewLiterals& set, ByteSpan bytes, detail::MatchHandler handler, void* context)
@@ -284,7 +258,8 @@ class FewLiterals::Run {
       return true;
     }
     const std::size_t begin = window - literal.window;
-    if (!stands_at(literal, bytes_.data() + begin)) {
+    const auto* const at = reinterpret_cast<const char*>(bytes_.data() + begin);
+    if (!stands_at(at, literal.letters.data(), literal.text.data(), size)) {
       return true;
     }
     reported_ |= 1u << which;

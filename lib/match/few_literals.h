@@ -50,7 +50,6 @@ class FewLiterals {
   class Run;
 
   void add(const Pattern& pattern, std::size_t window, std::uint8_t bit);
-  [[nodiscard]] static bool stands_at(const Literal& literal, const std::uint8_t* at);
 
   std::vector<Literal> literals_;                       // by window
   std::array<std::uint8_t, kMostWindows + 1> first_{};  // per window, its first literal; the end

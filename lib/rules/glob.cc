@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/caseless.h"
 #include "base/simd.h"
 #include "base/text.h"
 
@@ -43,25 +44,6 @@ std::size_t character_size(std::string_view text, std::size_t at) {
   return 1;
 }
 
-// `size` bytes, sizeof(Word) at least: those of `text`, made lower case by `letters`, and `want`.
-template <typename Word>
-bool equal_by(const char* text, const char* letters, const char* want, std::size_t size) {
-  const auto word = [](const char* at) {
-    Word bytes = 0;
-    std::memcpy(&bytes, at, sizeof bytes);
-    return bytes;
-  };
-  const auto differ = [&](std::size_t i) {
-    return (word(text + i) | word(letters + i)) ^ word(want + i);
-  };
-  for (std::size_t i = 0; i + sizeof(Word) < size; i += sizeof(Word)) {
-    if (differ(i) != 0) {
-      return false;
-    }
-  }
-  return differ(size - sizeof(Word)) == 0;
-}
-
 // The places within the first 32 of a text where two bytes stand, as bits. Reads 33 bytes.
 std::uint32_t pair_places(const char* at, const char* letters, const char* want) {
   const Block32 first = Block32::load(at) | Block32::all(letters[0]);
@@ -72,14 +54,7 @@ std::uint32_t pair_places(const char* at, const char* letters, const char* want)
 }  // namespace
 
 bool Glob::Segment::front_is_at(const char* at) const {
-  const std::size_t size = front.size();
-  if (size >= sizeof(std::uint64_t)) {
-    return equal_by<std::uint64_t>(at, letters.data(), front.data(), size);
-  }
-  if (size >= sizeof(std::uint32_t)) {
-    return equal_by<std::uint32_t>(at, letters.data(), front.data(), size);
-  }
-  return size == 0 || equal_by<std::uint8_t>(at, letters.data(), front.data(), size);
+  return stands_at(at, letters.data(), front.data(), front.size());
 }
 
 Glob::Glob(const sigma::Pattern& pattern, sigma::Operation operation, bool cased) : cased_(cased) {
