@@ -26,35 +26,13 @@ void explain(std::string* why, std::string text) {
   }
 }
 
-char* put_decimal(unsigned byte, char* out) {
-  if (byte >= 100) {
-    *out++ = static_cast<char>('0' + byte / 100);
-  }
-  if (byte >= 10) {
-    *out++ = static_cast<char>('0' + byte / 10 % 10);
-  }
-  *out++ = static_cast<char>('0' + byte % 10);
-  return out;
-}
-
 char* put_quad(const std::uint8_t* bytes, char* out) {
+  constexpr std::ptrdiff_t kMostDigits = 3;
   for (int i = 0; i < 4; ++i) {
     if (i > 0) {
       *out++ = '.';
     }
-    out = put_decimal(bytes[i], out);
-  }
-  return out;
-}
-
-char* put_group(unsigned group, char* out) {
-  constexpr char kHex[] = "0123456789abcdef";
-  for (int shift = group > 0xfff  ? 12
-                   : group > 0xff ? 8
-                   : group > 0xf  ? 4
-                                  : 0;
-       shift >= 0; shift -= 4) {
-    *out++ = kHex[group >> shift & 0xf];
+    out = std::to_chars(out, out + kMostDigits, bytes[i]).ptr;
   }
   return out;
 }
@@ -81,6 +59,7 @@ Zeros longest_zeros(const std::array<unsigned, 8>& groups) {
 
 // RFC 5952, with the IPv4 address in mapped and compatible ones as such.
 char* put_v6(const std::array<std::uint8_t, 16>& bytes, char* out) {
+  constexpr std::ptrdiff_t kMostDigits = 4;
   std::array<unsigned, 8> groups;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     groups[i] = unsigned{bytes[2 * i]} << 8 | bytes[2 * i + 1];
@@ -103,7 +82,7 @@ char* put_v6(const std::array<std::uint8_t, 16>& bytes, char* out) {
     if (i == 6 && holds_v4) {
       return put_quad(&bytes[12], out);
     }
-    out = put_group(groups[static_cast<std::size_t>(i)], out);
+    out = std::to_chars(out, out + kMostDigits, groups[static_cast<std::size_t>(i)], 16).ptr;
     ++i;
   }
   return out;
