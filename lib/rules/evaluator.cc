@@ -186,10 +186,7 @@ void Evaluator::State::compare_number(const std::vector<AtomId>& ids, const Fiel
     const Atom& atom = program().atoms[id];
     bool any = false;
     if (value.number_count == 0) {
-      const std::int64_t number = atom.part == sigma::TimePart::none
-                                      ? value.number
-                                      : sigma::part_of(value.number, atom.part);
-      any = compare(number, atom.comparison, atom.number);
+      any = compare(sigma::part_of(value.number, atom.part), atom.comparison, atom.number);
     }
     for (std::size_t i = 0; i < value.number_count; ++i) {
       any = any || compare(value.numbers[i], atom.comparison, atom.number);

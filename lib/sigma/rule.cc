@@ -71,12 +71,15 @@ std::string_view name(TimePart part) {
 
 std::int64_t part_of(std::int64_t epoch_seconds, TimePart part) {
   using namespace std::chrono;
+  if (part == TimePart::none) {  // as nearly always: nothing to work out
+    return epoch_seconds;
+  }
   const sys_seconds when{seconds{epoch_seconds}};
   const sys_days today = floor<days>(when);
   const year_month_day date{today};
   switch (part) {
     case TimePart::none:
-      return epoch_seconds;
+      break;
     case TimePart::minute:
       return duration_cast<minutes>(when - today).count() % 60;
     case TimePart::hour:
