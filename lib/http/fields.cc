@@ -38,6 +38,8 @@ bool parse_length(std::string_view digits, std::uint64_t& length) {
   return !digits.empty();
 }
 
+}  // namespace
+
 // A list of equal numbers is one number (RFC 9110, 8.6).
 void note_content_length(std::string_view value, Framing& framing) {
   for_each_element(value, [&framing](std::string_view element) {
@@ -51,6 +53,8 @@ void note_content_length(std::string_view value, Framing& framing) {
     }
   });
 }
+
+namespace {
 
 constexpr std::array<std::string_view, 5> kCompressions = {"gzip", "deflate", "compress", "x-gzip",
                                                            "x-compress"};

@@ -87,6 +87,9 @@ inline void clear(HeaderBlock& fields) {
 // framing. One call per header, in order. `odd_form` as for note_framing().
 void note_known(const Header& header, bool odd_form, HeaderBlock& out);
 
+// The same of a Content-Length in the usual form.
+void note_content_length(std::string_view value, Framing& framing);
+
 // Notes what a header says about framing; others are ignored. One call per header, in order.
 // `odd_form`: folded, or with blanks before the colon, so that other readers may not see it.
 void note_framing(std::string_view name, std::string_view value, bool odd_form, Framing& framing);

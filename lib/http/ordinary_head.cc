@@ -79,20 +79,6 @@ constexpr Name kConnection("connection");
 constexpr Name kUserAgent("user-agent");
 constexpr Name kContentLength("content-length");
 
-// So many digits that the number fits.
-bool is_short_number(std::string_view text) {
-  constexpr std::size_t kMostDigits = 18;
-  return !text.empty() && text.size() <= kMostDigits &&
-         std::all_of(text.begin(), text.end(), is_digit);
-}
-std::uint64_t short_number(std::string_view digits) {
-  std::uint64_t number = 0;
-  for (const char c : digits) {
-    number = number * 10 + static_cast<std::uint64_t>(c - '0');
-  }
-  return number;
-}
-
 // Headers that have a place of their own in a HeaderBlock, by their names' first letters and sizes:
 // bit n of kKnownSizes['x' & 31] if one that begins with x has n bytes.
 constexpr std::array<std::uint32_t, 32> kKnownSizes = [] {
@@ -219,10 +205,8 @@ class OrdinaryReader {
       fields_.framing.keep_alive = true;
       return;
     }
-    if (size == kContentLength.kSize && !fields_.framing.has_content_length &&
-        is_short_number(header.value) && kContentLength.is_at(name)) {
-      fields_.framing.content_length = short_number(header.value);
-      fields_.framing.has_content_length = true;
+    if (size == kContentLength.kSize && kContentLength.is_at(name)) {
+      note_content_length(header.value, fields_.framing);
       return;
     }
     if (size != kHost.kSize) {
