@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/age_list.h"
 #include "detect/flow_state.h"
 
 namespace imds::detect {
@@ -46,17 +47,12 @@ Http2Connections::Http2Connections(std::size_t bytes, const flow::MemorySource& 
 
 void Http2Connections::link(std::uint32_t slot) {
   List& list = list_of(slots_[slot]);
-  slots_[slot].older = list.newest;
-  slots_[slot].newer = kNone;
-  (list.newest == kNone ? list.oldest : slots_[list.newest].newer) = slot;
-  list.newest = slot;
+  imds::link_newest(slots_, slot, list.oldest, list.newest);
 }
 
 void Http2Connections::unlink(std::uint32_t slot) {
-  const Http2Connection& c = slots_[slot];
-  List& list = list_of(c);
-  (c.older == kNone ? list.oldest : slots_[c.older].newer) = c.newer;
-  (c.newer == kNone ? list.newest : slots_[c.newer].older) = c.older;
+  List& list = list_of(slots_[slot]);
+  imds::unlink(slots_, slot, list.oldest, list.newest);
 }
 
 void Http2Connections::free_slot(std::uint32_t slot) {

@@ -29,10 +29,7 @@ http::LineTrust trust_of(const DirectionState& stream) {
 
 // For sure, and no other beginning: nothing else that is looked for begins with these bytes.
 bool begins_answer(ByteSpan bytes) {
-  constexpr std::string_view kName = "HTTP/";
-  return bytes.size() > kName.size() &&
-         std::memcmp(bytes.data(), kName.data(), kName.size()) == 0 && bytes[kName.size()] >= '0' &&
-         bytes[kName.size()] <= '9';
+  return !bytes.empty() && bytes[0] == 'H' && http::starts_like_response(bytes) == http::Probe::yes;
 }
 
 // The first word of a request's head.
