@@ -115,6 +115,16 @@ inline bool read_ipv6(ByteSpan& rest, PlainPacket& out) {
   return true;
 }
 
+// Of a segment of `size` bytes with a header of `header`, all but the ports.
+inline void take_tcp(const std::uint8_t* transport, std::size_t header, std::size_t size,
+                     PlainPacket& out) {
+  out.sequence = load_be32(transport + 4);
+  out.acknowledgment = load_be32(transport + 8);
+  out.tcp_flags = transport[13];
+  out.payload = transport + header;
+  out.payload_size = static_cast<std::uint32_t>(size - header);
+}
+
 inline bool read_tcp(ByteSpan rest, PlainPacket& out) {
   if (rest.size() < kTcp) {
     return false;
@@ -123,11 +133,7 @@ inline bool read_tcp(ByteSpan rest, PlainPacket& out) {
   if (size < kTcp || size > rest.size() || !tcp_options_add_up(rest.subspan(kTcp, size - kTcp))) {
     return false;
   }
-  out.sequence = load_be32(&rest[4]);
-  out.acknowledgment = load_be32(&rest[8]);
-  out.tcp_flags = rest[13];
-  out.payload = rest.data() + size;
-  out.payload_size = static_cast<std::uint32_t>(rest.size() - size);
+  take_tcp(rest.data(), size, rest.size(), out);
   return true;
 }
 
@@ -142,27 +148,18 @@ inline bool read_udp(ByteSpan rest, const TunnelPortTable& tunnels, PlainPacket&
   return true;
 }
 
-}  // namespace plain
-
-namespace plain {
-
 // Of TCP in one straight line, `transport` being the bytes of its header and what follows, of which
 // `size` belong to the packet and kTcp at least are there. Options other than none or the usual
 // ones are declined.
 [[nodiscard, gnu::always_inline]] inline bool read_ordinary_tcp(const std::uint8_t* transport,
                                                                 std::size_t size,
                                                                 PlainPacket& out) {
-  const std::uint32_t offset_and_flags = load_be16(transport + 12);
-  const std::size_t header = (offset_and_flags >> 12) * 4;
+  const std::size_t header = static_cast<std::size_t>(transport[12] >> 4) * 4;
   if (header > size || (header != kTcp && !is_padded_timestamp(transport + kTcp, header - kTcp))) {
     return false;
   }
   out.ports = load_be32(transport);
-  out.sequence = load_be32(transport + 4);
-  out.acknowledgment = load_be32(transport + 8);
-  out.tcp_flags = static_cast<std::uint8_t>(offset_and_flags);
-  out.payload = transport + header;
-  out.payload_size = static_cast<std::uint32_t>(size - header);
+  take_tcp(transport, header, size, out);
   out.protocol = IpProtocol::tcp;
   out.vlan_count = 0;
   return true;
